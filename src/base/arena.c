@@ -20,6 +20,13 @@ int arena_init(struct arena *a, size_t limit, struct err *e)
         return 0;
 }
 
+void arena_release(struct arena *a)
+{
+        if (a->base)
+                munmap(a->base, a->limit);
+        *a = (struct arena){ 0 };
+}
+
 static void *take(struct arena *a, size_t bytes, struct err *e)
 {
         size_t at = (a->used + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);

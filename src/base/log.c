@@ -43,8 +43,7 @@ int log_open(const char *file, bool json, enum log_level level, struct err *e)
         return 0;
 }
 
-/* Length of the UTF-8 sequence at S, or 0 if it is none. */
-static size_t sequence(const unsigned char *s)
+size_t log_utf8(const char *text)
 {
         static const struct {
                 unsigned char mask, lead, low, high; /* bounds of the second byte */
@@ -55,6 +54,8 @@ static size_t sequence(const unsigned char *s)
                 { 0xe0, 0xc0, 0x80, 0xbf, 2 }, { 0xf0, 0xe0, 0x80, 0xbf, 3 },
                 { 0xfc, 0xf0, 0x80, 0xbf, 4 },
         };
+
+        const unsigned char *s = (const unsigned char *)text;
 
         if (s[0] < 0x80)
                 return 1;
@@ -79,7 +80,7 @@ size_t log_escape(const char *s, char *buf, size_t size)
 
         while (*s) {
                 const unsigned char *u = (const unsigned char *)s;
-                size_t len = sequence(u);
+                size_t len = log_utf8(s);
                 char out[8];
                 size_t n;
 

@@ -17,6 +17,9 @@ struct arena {
 /* Reserve LIMIT bytes of address space; pages cost memory when first used. */
 int arena_init(struct arena *a, size_t limit, struct err *e);
 
+/* Give the whole pool back. */
+void arena_release(struct arena *a);
+
 /* N zeroed objects of SIZE bytes, aligned for any type, or NULL with E set. */
 void *arena_alloc(struct arena *a, size_t n, size_t size, struct err *e);
 

@@ -26,3 +26,6 @@ void log_debug(const char *fmt, ...) ERR_PRINTF(1, 2);
 /* Write S as the inside of a JSON string into BUF, cut at its end. Bytes that
  * are not UTF-8 become U+FFFD. Returns the length. */
 size_t log_escape(const char *s, char *buf, size_t size);
+
+/* Length in bytes of the UTF-8 sequence that TEXT begins with, 0 if none. */
+size_t log_utf8(const char *text);

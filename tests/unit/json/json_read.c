@@ -232,8 +232,8 @@ static void broken_json_is_located(void **state)
                 "f.json:2:2: not JSON: invalid object key (must be a string)");
         REFUSES("{\"flag\": true", "f.json:1:14: not JSON: premature EOF");
         REFUSES("", "f.json:1:1: not JSON: premature EOF");
-        REFUSES("{} x", "f.json:1:4: not JSON: trailing garbage");
-        REFUSES("{} {}", "f.json:1:4: not JSON: trailing garbage");
+        REFUSES("{} x", "f.json:1:5: not JSON: trailing garbage");
+        REFUSES("{} {}", "f.json:1:5: not JSON: trailing garbage");
         REFUSES("{/* no */}",
                 "f.json:1:2: not JSON: probable comment found in input text, comments are not enabled.");
         assert_int_equal(decode_n("{}\0", 3), -1);

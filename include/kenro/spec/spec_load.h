@@ -1,0 +1,27 @@
+/* Read config.json or an exec's process document: decode, then check the
+ * values against each other. What passes is well-formed; whether it is allowed
+ * here is the policy's question, and has other messages with other fixes. */
+#pragma once
+
+#include "kenro/json/json_read.h"
+#include "kenro/spec/spec.h"
+
+struct spec_file {
+        struct json_source src; /* the text, kept for messages and for the state */
+        struct spec spec;
+};
+
+/* NAME in the directory DIR is the document; "config.json" of a bundle. */
+int spec_load(int dir, const char *name, struct arena *a, struct spec_file *ret, struct err *e);
+
+/* The same from a text that is in memory already, checks included. */
+int spec_parse(const struct json_source *src, struct spec *ret, struct err *e);
+
+/* The `process` object that `exec --process PATH` names. "-" is not special. */
+int spec_load_process(const char *path, struct arena *a, struct spec_process *ret, struct err *e);
+
+/* The entry of linux.namespaces of TYPE (CLONE_NEW*), or NULL: inherited. */
+const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type);
+
+/* True if a namespace of TYPE is to be created, that is listed without path. */
+bool spec_namespace_new(const struct spec *s, uint64_t type);

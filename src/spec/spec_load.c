@@ -1,0 +1,76 @@
+#include "kenro/spec/spec_load.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/spec/spec_fields.h"
+
+#include "spec_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int read_text(int dir, const char *name, struct arena *a, struct json_source *ret,
+                     struct err *e)
+{
+        /* O_NONBLOCK: a FIFO in the file's place must not hang the runtime. */
+        autoclose int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+        if (fd < 0 && errno == ENOENT)
+                return err_set(e, "JSON specification file %s not found", name);
+        if (fd < 0)
+                return err_sys(e, errno, "cannot open %s", name);
+        ret->text = file_read_fd(fd, a, JSON_BYTES_MAX, &ret->len, e);
+        if (!ret->text)
+                return err_in(e, "%s", name);
+        ret->name = name;
+        ret->arena = a;
+        ret->warn = true;
+        return 0;
+}
+
+int spec_parse(const struct json_source *src, struct spec *ret, struct err *e)
+{
+        *ret = (struct spec){ 0 };
+        if (json_decode(src, &spec_shape, ret, e) < 0 || spec_check(src, ret, e) < 0)
+                return -1;
+        return spec_check_unbuilt(src, ret, e);
+}
+
+int spec_load(int dir, const char *name, struct arena *a, struct spec_file *ret, struct err *e)
+{
+        if (read_text(dir, name, a, &ret->src, e) < 0)
+                return -1;
+        return spec_parse(&ret->src, &ret->spec, e);
+}
+
+int spec_load_process(const char *path, struct arena *a, struct spec_process *ret, struct err *e)
+{
+        struct json_source src;
+
+        if (read_text(AT_FDCWD, path, a, &src, e) < 0)
+                return -1;
+        *ret = (struct spec_process){ 0 };
+        if (json_decode(&src, &spec_process_shape, ret, e) < 0 ||
+            spec_check_process(&src, "", ret, e) < 0)
+                return -1;
+        return spec_check_process_unbuilt(&src, "", ret, e);
+}
+
+const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type)
+{
+        if (!s->linux_)
+                return NULL;
+        for (size_t i = 0; i < s->linux_->namespaces.n; i++)
+                if (s->linux_->namespaces.v[i].type.v == type)
+                        return &s->linux_->namespaces.v[i];
+        return NULL;
+}
+
+bool spec_namespace_new(const struct spec *s, uint64_t type)
+{
+        const struct spec_namespace *ns = spec_namespace(s, type);
+
+        return ns && !ns->path;
+}

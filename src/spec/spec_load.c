@@ -74,3 +74,13 @@ bool spec_namespace_new(const struct spec *s, uint64_t type)
 
         return ns && !ns->path;
 }
+
+uint32_t spec_map_id(const struct id_mappings *m, uint32_t id)
+{
+        if (m->n == 0)
+                return id;
+        for (size_t i = 0; i < m->n; i++)
+                if (id >= m->v[i].container && id - m->v[i].container < m->v[i].size)
+                        return m->v[i].host + (id - m->v[i].container);
+        return SPEC_ID_MAX + 1;
+}

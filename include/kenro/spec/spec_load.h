@@ -23,5 +23,9 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
 /* The entry of linux.namespaces of TYPE (CLONE_NEW*), or NULL: inherited. */
 const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type);
 
+/* The host's id for the container's ID; ID itself if M is empty, SPEC_ID_MAX + 1
+ * if it is not mapped. */
+uint32_t spec_map_id(const struct id_mappings *m, uint32_t id);
+
 /* True if a namespace of TYPE is to be created, that is listed without path. */
 bool spec_namespace_new(const struct spec *s, uint64_t type);

@@ -1,0 +1,126 @@
+#include "kenro/host/host.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { KERNEL_MAJOR = 5, KERNEL_MINOR = 15, PROC_ROOT_INODE = 1, MOUNTINFO_MAX = 16 << 20 };
+
+static int check_kernel(struct err *e)
+{
+        struct utsname u;
+        int major, minor;
+
+        if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
+                return err_sys(e, errno, "cannot tell the kernel's version");
+        if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR))
+                return err_set(e, "Linux %s is too old, kenro needs %d.%d", u.release, KERNEL_MAJOR,
+                               KERNEL_MINOR);
+        return 0;
+}
+
+static int open_proc(struct err *e)
+{
+        autoclose int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct statfs fs;
+        struct stat st;
+
+        if (fd < 0)
+                return err_sys(e, errno, "cannot open /proc");
+        if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+                return err_sys(e, errno, "cannot stat /proc");
+        if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE)
+                return err_set(e, "/proc is not a procfs");
+        return fd_take(&fd);
+}
+
+static int read_caps(struct host *h, struct err *e)
+{
+        struct __user_cap_data_struct data[2];
+        int r = sys_capget(data);
+
+        if (r < 0)
+                return err_sys(e, -r, "cannot read the capabilities");
+        h->cap_permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+        for (unsigned cap = 0; cap < 64; cap++) {
+                r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+                if (r < 0)
+                        break; /* EINVAL: the kernel knows no more */
+                h->cap_last = cap;
+                if (r > 0)
+                        h->cap_bounding |= 1ull << cap;
+        }
+        return 0;
+}
+
+int host_probe(struct host *h, struct err *e)
+{
+        char map[64];
+        unsigned inside, outside, count;
+
+        *h = (struct host){ .proc_fd = -1 };
+        if (check_kernel(e) < 0)
+                return -1;
+        h->proc_fd = open_proc(e);
+        if (h->proc_fd < 0)
+                return -1;
+        if (file_peek(h->proc_fd, "self/uid_map", map, sizeof(map)) > 0)
+                h->all_ids = sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
+                             inside == 0 && outside == 0 && count == UINT32_MAX;
+        return read_caps(h, e);
+}
+
+/* PATH if a cgroup2 file system is mounted there. Returns 1, or 0. */
+static int try_cgroup(struct host_cgroup *c, const char *path)
+{
+        autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct statfs fs;
+
+        if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+                return 0;
+        if ((size_t)snprintf(c->mount, sizeof(c->mount), "%s", path) >= sizeof(c->mount))
+                return 0;
+        c->fd = fd_take(&fd);
+        return 1;
+}
+
+/* The fifth field of a mountinfo line whose file system type is cgroup2. */
+static int search_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
+{
+        autoclose int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        char *line, *next, path[PATH_MAX];
+        size_t len;
+
+        line = fd < 0 ? NULL : file_read_fd(fd, a, MOUNTINFO_MAX, &len, e);
+        for (; line; line = next) {
+                next = strchr(line, '\n');
+                if (next)
+                        *next++ = '\0';
+                if (strstr(line, " - cgroup2 ") &&
+                    sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1 && try_cgroup(c, path))
+                        return 1;
+        }
+        return 0;
+}
+
+int host_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
+{
+        *c = (struct host_cgroup){ .fd = -1 };
+        if (try_cgroup(c, "/sys/fs/cgroup") || try_cgroup(c, "/sys/fs/cgroup/unified") ||
+            search_cgroup(c, a, e))
+                return 0;
+        err_set(e, "no cgroup2 file system is mounted");
+        return err_hint(e, "mount -t cgroup2 none /sys/fs/cgroup, or boot with "
+                           "systemd.unified_cgroup_hierarchy=1");
+}

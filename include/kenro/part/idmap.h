@@ -1,0 +1,22 @@
+/* The id mappings of a new user namespace: user_namespaces(7). */
+#pragma once
+
+#include "kenro/base/arena.h"
+#include "kenro/base/err.h"
+#include "kenro/spec/spec.h"
+
+#include <sys/types.h>
+
+struct idmap_plan {
+        bool wanted;                     /* a new user namespace is made */
+        bool become_root;                /* id 0 is mapped: the set-up runs as it */
+        const char *uid_text, *gid_text; /* for uid_map and gid_map */
+};
+
+int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, struct err *e);
+
+/* Write the maps of the process PID, which waits. */
+int idmap_parent(const struct idmap_plan *p, int proc_fd, pid_t pid, struct err *e);
+
+/* Become the namespace's root, as which mounts and files are made. */
+int idmap_child(const struct idmap_plan *p, struct err *e);

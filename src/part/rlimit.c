@@ -1,0 +1,23 @@
+#include "kenro/part/rlimit.h"
+
+#include "kenro/spec/spec_fields.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+void rlimit_plan(const struct spec_process *p, struct rlimit_plan *ret)
+{
+        *ret = (struct rlimit_plan){ p->rlimits.v, p->rlimits.n };
+}
+
+int rlimit_child(const struct rlimit_plan *p, struct err *e)
+{
+        for (size_t i = 0; i < p->n; i++) {
+                struct rlimit lim = { .rlim_cur = p->v[i].soft, .rlim_max = p->v[i].hard };
+
+                if (setrlimit((int)p->v[i].type.v, &lim) < 0)
+                        return err_sys(e, errno, "process.rlimits[%zu]: cannot set %s", i,
+                                       name_of(spec_rlimit_names, p->v[i].type.v));
+        }
+        return 0;
+}

@@ -1,0 +1,19 @@
+/* The terminal: pty(7), and the console socket protocol of runc's callers. */
+#pragma once
+
+#include "kenro/base/err.h"
+#include "kenro/spec/spec.h"
+
+struct console_plan {
+        bool wanted;
+        uint16_t rows, columns; /* 0: as it is */
+        uint32_t uid;           /* of the process, who owns the terminal */
+};
+
+int console_plan(const struct spec_process *p, struct console_plan *ret, struct err *e);
+
+/* Make a pty on the container's own devpts, send its master over SOCK (which
+ * the parent connected), and make its other end standard input, output, error,
+ * the controlling terminal and, if BIND, /dev/console. ROOT_FD is the
+ * container's root. The caller is a session leader. */
+int console_child(const struct console_plan *p, int root_fd, int sock, bool bind, struct err *e);

@@ -1,0 +1,48 @@
+/* The mounts of config.json: mount(8), by the new mount API.
+ *
+ * Every mount is made detached, gets its flags and its propagation, and only
+ * then is attached, onto a descriptor that was resolved below the container's
+ * root: no path reaches the kernel, and no mount is visible half done. */
+#pragma once
+
+#include "kenro/base/arena.h"
+#include "kenro/base/err.h"
+#include "kenro/part/mount_option.h"
+#include "kenro/spec/spec.h"
+
+enum mount_kind {
+        MOUNT_FS,     /* a file system of its own */
+        MOUNT_DEV,    /* the same, at /dev, filled before it is attached */
+        MOUNT_BIND,   /* a tree of the host, opened by the plan */
+        MOUNT_INSIDE, /* a tree of the container, opened when its turn comes */
+        MOUNT_CHANGE, /* "remount,bind": new flags for what is there */
+};
+
+struct mount_entry {
+        enum mount_kind kind;
+        const char *dest; /* cleaned, absolute in the container */
+        const char *type, *source;
+        struct mount_options o;
+        bool is_file; /* what is bound is no directory */
+        int tree_fd;  /* MOUNT_BIND: the detached clone */
+        size_t index; /* in mounts[], for messages; SIZE_MAX if kenro added it */
+};
+
+struct mount_plan {
+        struct mount_entry *v;
+        size_t n;
+        int dev;           /* index of the MOUNT_DEV entry, -1: /dev is not ours to fill */
+        bool dev_readonly; /* to be set at the end, its mount points are made in it */
+};
+
+/* ROOTFS is the root's absolute path on the host: a bind source below it means
+ * the container's own tree. BUNDLE_FD is what relative sources start from. */
+int mount_plan(const struct spec *s, int bundle_fd, const char *rootfs, struct arena *a,
+               struct mount_plan *ret, struct err *e);
+
+/* A detached mount of the file system that M describes: a new descriptor. */
+int mount_make(const struct mount_entry *m, struct err *e);
+
+/* Attach everything in order. ROOT_FD is the container's root, in this mount
+ * namespace; DEV_FD the detached /dev, or -1. */
+int mount_child(const struct mount_plan *p, int root_fd, int dev_fd, struct err *e);

@@ -1,0 +1,26 @@
+/* The container's root: pivot_root(2), mount_namespaces(7). */
+#pragma once
+
+#include "kenro/base/arena.h"
+#include "kenro/base/err.h"
+#include "kenro/spec/spec.h"
+
+struct rootfs_plan {
+        const char *path; /* absolute on the host */
+        int tree_fd;      /* a detached clone of the root file system's tree */
+        bool readonly;
+        uint64_t propagation; /* MS_*, for the root mount; 0: private */
+        bool joined;          /* the mount namespace exists already: chroot(2) in it */
+};
+
+/* BUNDLE is the bundle's absolute path, BUNDLE_FD its descriptor. */
+int rootfs_plan(const struct spec *s, const char *bundle, int bundle_fd, bool joined,
+                struct arena *a, struct rootfs_plan *ret, struct err *e);
+
+/* Cut the namespace's copy of the host's mounts off from the host, put the
+ * stash (or -1) and then the root on top of "/". Returns the root's descriptor,
+ * borrowed from the plan or, where the namespace was joined, a new one. */
+int rootfs_child(const struct rootfs_plan *p, int stash_fd, struct err *e);
+
+/* Make it "/" and let go of everything else. */
+int rootfs_enter_child(const struct rootfs_plan *p, int root_fd, struct err *e);

@@ -1,0 +1,15 @@
+/* A small tmpfs of the runtime's own, never attached where the image could
+ * reach it: what masks and device nodes outside /dev are bound from. Their
+ * sources are so never a file that the image chose (CVE-2025-31133).
+ *
+ * Made by the parent, which may make nodes whatever the container's device
+ * rules say, and before the child exists. */
+#pragma once
+
+#include "kenro/base/err.h"
+
+/* A detached tmpfs with "dir", an empty directory, and "file", an empty file,
+ * both readable by everybody. A new descriptor, or -1. It can be cloned from
+ * once it is attached in the cloner's mount namespace (before Linux 6.15 a
+ * detached mount cannot be a source). */
+int stash_parent(struct err *e);

@@ -1,0 +1,213 @@
+#include "kenro/part/mount.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/base/tree.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* File systems of which one instance serves many mounts: "ro" for the super
+ * block would reach beyond this mount, so only the mount gets it. */
+static bool is_shared_type(const char *type)
+{
+        static const char *const types[] = { "cgroup2", "mqueue", "proc", "sysfs" };
+
+        for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+                if (strcmp(type, types[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* The kernel explains itself on the file system context: "e tmpfs: Unknown
+ * parameter 'nosuidd'". */
+static int fs_error(int fs_fd, int num, const char *what, const char *type, struct err *e)
+{
+        char text[256];
+        ssize_t n = read(fs_fd, text, sizeof(text) - 1);
+
+        if (n <= 2)
+                return err_sys(e, num, "%s %s", type, what);
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return err_sys(e, num, "%s %s (%s)", type, what, text + 2);
+}
+
+static int set_param(int fs_fd, const struct mount_entry *m, const struct mount_param *p,
+                     struct err *e)
+{
+        int r = sys_fsconfig(fs_fd, p->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, p->key,
+                             p->value, 0);
+        const struct name *near;
+
+        if (r >= 0)
+                return 0;
+        err_sys(e, -r, "%s does not take the option '%.60s%s%.60s'", m->type, p->key,
+                p->value ? "=" : "", p->value ? p->value : "");
+        near = p->value ? NULL : name_near(mount_option_names, p->key);
+        return near ? err_hint(e, "did you mean '%s'?", near->name) : -1;
+}
+
+int mount_make(const struct mount_entry *m, struct err *e)
+{
+        autoclose int fs = sys_fsopen(m->type, FSOPEN_CLOEXEC);
+        const struct mount_param source = { "source", m->source }, ro = { "ro", NULL };
+        int r;
+
+        if (fs == -ENODEV)
+                return err_sys(e, ENODEV, "the kernel has no file system %s", m->type);
+        if (fs < 0)
+                return err_sys(e, -fs, "cannot open the file system %s", m->type);
+        if (m->source && *m->source && set_param(fs, m, &source, e) < 0)
+                return -1;
+        if (m->o.set & MOUNT_ATTR_RDONLY && !is_shared_type(m->type) &&
+            set_param(fs, m, &ro, e) < 0)
+                return -1;
+        for (size_t i = 0; i < m->o.n_param; i++)
+                if (set_param(fs, m, &m->o.param[i], e) < 0)
+                        return -1;
+        r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+        if (r < 0)
+                return fs_error(fs, -r, "cannot be mounted", m->type, e);
+        r = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)(m->o.set | m->o.rset));
+        return r < 0 ? fs_error(fs, -r, "cannot be mounted", m->type, e) : r;
+}
+
+static int set_attr(int fd, uint64_t set, uint64_t clear, bool recursive, struct err *e)
+{
+        int r = tree_attr(fd, set, clear, recursive);
+
+        return r < 0 ? err_sys(e, -r, "cannot set the mount's flags") : 0;
+}
+
+static int set_propagation(int fd, uint64_t how, struct err *e)
+{
+        int r = tree_propagation(fd, how);
+
+        return r < 0 ? err_sys(e, -r, "cannot set the mount's propagation") : 0;
+}
+
+/* Flags and propagation of a detached tree. A clone begins in the peer group of
+ * its source: as a slave it still sees what the host mounts there, and never
+ * the other way round. */
+static int settle(const struct mount_entry *m, int fd, struct err *e)
+{
+        bool clone = m->kind == MOUNT_BIND || m->kind == MOUNT_INSIDE;
+
+        if (clone && (set_attr(fd, m->o.set, m->o.clear, false, e) < 0 ||
+                      set_attr(fd, m->o.rset, m->o.rclear, true, e) < 0 ||
+                      set_propagation(fd, MS_SLAVE | MS_REC, e) < 0))
+                return -1;
+        for (size_t i = 0; i < m->o.n_propagation; i++)
+                if (set_propagation(fd, m->o.propagation[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+/* The place to mount on: created if it is missing. procfs and sysfs go on a
+ * real directory only, because what comes later trusts their names. */
+static int open_target(const struct mount_entry *m, int root_fd, bool file, struct err *e)
+{
+        autoclose int fd = -1;
+        struct statfs fs;
+        bool strict = strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 ||
+                      strcmp(m->dest, "/proc") == 0 || strcmp(m->dest, "/sys") == 0 ||
+                      strcmp(m->dest, "/dev") == 0;
+
+        if (strict) {
+                fd = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+                if (fd == -ELOOP || fd == -ENOTDIR)
+                        return err_set(e, "%s is not a real directory in the root file system",
+                                       m->dest);
+        }
+        if (fd < 0)
+                fd = path_make_in(root_fd, m->dest, file, e);
+        if (fd < 0)
+                return -1;
+        if (fstatfs(fd, &fs) < 0)
+                return err_sys(e, errno, "cannot stat %s", m->dest);
+        /* A link in the image may lead to procfs what was not meant to. */
+        if (fs.f_type == PROC_SUPER_MAGIC && !path_is_below(m->dest, "/proc"))
+                return err_set(e, "leads into procfs");
+        return fd_take(&fd);
+}
+
+static int attach(const struct mount_entry *m, int root_fd, int tree, bool file, struct err *e)
+{
+        autoclose int target = open_target(m, root_fd, file, e);
+        int r;
+
+        if (target < 0)
+                return -1;
+        r = tree_attach(tree, target);
+        if (r == -ENOTDIR)
+                return err_set(e, "not a directory: a file and a directory cannot be mounted on "
+                                  "each other");
+        return r < 0 ? err_sys(e, -r, "cannot attach the mount") : 0;
+}
+
+static int open_inside(const struct mount_entry *m, int root_fd, bool *file, struct err *e)
+{
+        autoclose int at = path_open_in(root_fd, m->source, O_PATH, 0);
+        struct stat st;
+        int r;
+
+        if (at < 0)
+                return err_sys(e, -at, "cannot open the source %s in the container", m->source);
+        if (fstat(at, &st) < 0)
+                return err_sys(e, errno, "cannot stat the source %s", m->source);
+        *file = !S_ISDIR(st.st_mode);
+        r = tree_clone(at, "", m->o.recursive);
+        return r < 0 ? err_sys(e, -r, "cannot clone the source %s", m->source) : r;
+}
+
+/* New flags for a mount that is there. */
+static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
+{
+        autoclose int at = path_open_in(root_fd, m->dest, O_PATH, 0);
+
+        if (at < 0)
+                return err_sys(e, -at, "cannot open %s in the container", m->dest);
+        if (set_attr(at, m->o.set, m->o.clear, false, e) < 0)
+                return -1;
+        return set_attr(at, m->o.rset, m->o.rclear, true, e);
+}
+
+static int mount_one(const struct mount_entry *m, int root_fd, int dev_fd, struct err *e)
+{
+        autoclose int made = -1;
+        bool file = m->is_file;
+        int tree = m->tree_fd;
+
+        if (m->kind == MOUNT_CHANGE)
+                return change_flags(m, root_fd, e);
+        if (m->kind == MOUNT_FS)
+                tree = made = mount_make(m, e);
+        else if (m->kind == MOUNT_INSIDE)
+                tree = made = open_inside(m, root_fd, &file, e);
+        else if (m->kind == MOUNT_DEV)
+                tree = dev_fd;
+        if (tree < 0 || settle(m, tree, e) < 0)
+                return -1;
+        return attach(m, root_fd, tree, file, e);
+}
+
+int mount_child(const struct mount_plan *p, int root_fd, int dev_fd, struct err *e)
+{
+        for (size_t i = 0; i < p->n; i++) {
+                const struct mount_entry *m = &p->v[i];
+
+                if (mount_one(m, root_fd, dev_fd, e) < 0)
+                        return m->index == SIZE_MAX
+                                       ? err_in(e, "/dev")
+                                       : err_in(e, "mounts[%zu] (%s)", m->index, m->dest);
+        }
+        if (p->dev_readonly && set_attr(dev_fd, MOUNT_ATTR_RDONLY, 0, false, e) < 0)
+                return err_in(e, "/dev");
+        return 0;
+}

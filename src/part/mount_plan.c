@@ -1,0 +1,185 @@
+#include "kenro/base/fd.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/base/tree.h"
+#include "kenro/part/mount.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* Files of procfs that a container may have replaced, as lxcfs does it. */
+static const char *const proc_files[] = {
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/loadavg",
+        "/proc/meminfo",
+        "/proc/slabinfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/uptime",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+};
+
+static bool is_proc_file(const char *dest)
+{
+        for (size_t i = 0; i < sizeof(proc_files) / sizeof(proc_files[0]); i++)
+                if (strcmp(dest, proc_files[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* What is mounted over procfs decides what the runtime and every program in
+ * the container believe about themselves: CVE-2019-16884, CVE-2025-52881. */
+static int check_dest(const struct mount_entry *m, struct err *e)
+{
+        if (strcmp(m->dest, "/") == 0)
+                return err_set(e, "a mount at / would hide the root file system");
+        if (strcmp(m->dest, "/proc") == 0 &&
+            (m->kind == MOUNT_INSIDE || (m->kind == MOUNT_FS && strcmp(m->type, "proc") != 0)))
+                return err_set(e, "only a proc file system can be mounted at /proc");
+        if (strcmp(m->dest, "/sys") == 0 && m->kind == MOUNT_FS && strcmp(m->type, "sysfs") != 0 &&
+            strcmp(m->type, "tmpfs") != 0)
+                return err_set(e, "only a sysfs can be mounted at /sys");
+        if (strcmp(m->dest, "/proc") != 0 && path_is_below(m->dest, "/proc") &&
+            !is_proc_file(m->dest) && strcmp(m->type, "binfmt_misc") != 0)
+                return err_set(e, "nothing can be mounted below /proc but over a few files "
+                                  "like /proc/cpuinfo");
+        return 0;
+}
+
+static int open_source(struct mount_entry *m, int bundle_fd, struct err *e)
+{
+        struct statfs fs;
+        struct stat st;
+
+        m->tree_fd = tree_clone(bundle_fd, m->source, m->o.recursive);
+        if (m->tree_fd < 0)
+                return err_sys(e, -m->tree_fd, "cannot open the source %s", m->source);
+        if (fstat(m->tree_fd, &st) < 0)
+                return err_sys(e, errno, "cannot stat the source %s", m->source);
+        m->is_file = !S_ISDIR(st.st_mode);
+        if (strcmp(m->dest, "/proc") == 0 &&
+            (fstatfs(m->tree_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
+                return err_set(e, "only a proc file system can be mounted at /proc");
+        return 0;
+}
+
+/* A source below the root file system means the container's view of it, with
+ * what earlier entries have mounted there. */
+static int plan_bind(struct mount_entry *m, int bundle_fd, const char *rootfs, struct arena *a,
+                     struct err *e)
+{
+        char clean[PATH_MAX];
+
+        if (!m->source || !*m->source)
+                return err_set(e, "a bind mount needs a source");
+        if (m->o.n_param > 0 && !m->o.not_for_bind)
+                m->o.not_for_bind = m->o.param[0].key;
+        if (m->o.not_for_bind) {
+                const struct name *near = name_near(mount_option_names, m->o.not_for_bind);
+
+                err_set(e, "a bind mount has no option '%.60s'", m->o.not_for_bind);
+                return near ? err_hint(e, "did you mean '%s'?", near->name) : -1;
+        }
+        m->kind = m->o.remount ? MOUNT_CHANGE : MOUNT_BIND;
+        if (m->kind == MOUNT_CHANGE)
+                return 0;
+        if (m->source[0] == '/' && path_clean(m->source, clean, sizeof(clean), e) == 0 &&
+            path_is_below(clean, rootfs)) {
+                m->kind = MOUNT_INSIDE;
+                m->source = arena_printf(a, e, "/%s", clean + strlen(rootfs));
+                return m->source ? 0 : -1;
+        }
+        return open_source(m, bundle_fd, e);
+}
+
+static int plan_fs(struct mount_entry *m, struct err *e)
+{
+        if (m->o.remount)
+                return err_set(e, "'remount' without 'bind' is not supported yet");
+        if (strcmp(m->type, "cgroup") == 0) {
+                m->type = "cgroup2";
+                m->o.n_param = 0; /* names of v1 controllers */
+        }
+        m->kind = MOUNT_FS;
+        return 0;
+}
+
+static int plan_one(const struct spec_mount *sm, int bundle_fd, const char *rootfs, struct arena *a,
+                    struct mount_entry *m, struct err *e)
+{
+        char clean[PATH_MAX];
+
+        m->type = sm->type ? sm->type : "none";
+        m->source = sm->source;
+        m->tree_fd = -1;
+        if (path_clean(sm->destination, clean, sizeof(clean), e) < 0)
+                return -1;
+        m->dest = arena_strndup(a, clean, strlen(clean), e);
+        if (!m->dest || mount_options_parse(&sm->options, a, &m->o, e) < 0)
+                return -1;
+        if (strcmp(m->type, "bind") == 0)
+                m->o.bind = true;
+        if ((m->o.bind ? plan_bind(m, bundle_fd, rootfs, a, e) : plan_fs(m, e)) < 0)
+                return -1;
+        return check_dest(m, e);
+}
+
+/* Make sure that /dev is a tmpfs of ours, unless the configuration mounts
+ * something else there: no node and no link is ever made in the image. */
+static int plan_dev(struct mount_plan *r, struct arena *a, struct err *e)
+{
+        static const struct mount_param mode = { "mode", "755" };
+
+        for (size_t i = 0; i < r->n; i++) {
+                if (strcmp(r->v[i].dest, "/dev") != 0)
+                        continue;
+                if (r->v[i].kind == MOUNT_FS && strcmp(r->v[i].type, "tmpfs") == 0) {
+                        r->v[i].kind = MOUNT_DEV;
+                        r->dev_readonly = (r->v[i].o.set & MOUNT_ATTR_RDONLY) != 0;
+                        r->v[i].o.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+                        r->dev = (int)i;
+                }
+                return 0;
+        }
+        memmove(r->v + 1, r->v, r->n * sizeof(*r->v));
+        r->v[0] = (struct mount_entry){ .kind = MOUNT_DEV,
+                                        .dest = "/dev",
+                                        .type = "tmpfs",
+                                        .source = "tmpfs",
+                                        .tree_fd = -1,
+                                        .index = SIZE_MAX };
+        r->v[0].o.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+        r->v[0].o.param = ARENA_NEW(a, struct mount_param, 1, e);
+        if (!r->v[0].o.param)
+                return -1;
+        r->v[0].o.param[0] = mode;
+        r->v[0].o.n_param = 1;
+        r->n++;
+        r->dev = 0;
+        return 0;
+}
+
+int mount_plan(const struct spec *s, int bundle_fd, const char *rootfs, struct arena *a,
+               struct mount_plan *ret, struct err *e)
+{
+        struct mount_plan r = { .dev = -1 };
+
+        r.v = ARENA_NEW(a, struct mount_entry, s->mounts.n + 1, e);
+        if (!r.v)
+                return -1;
+        for (size_t i = 0; i < s->mounts.n; i++, r.n++) {
+                r.v[i].index = i;
+                if (plan_one(&s->mounts.v[i], bundle_fd, rootfs, a, &r.v[i], e) < 0)
+                        return err_in(e, "mounts[%zu] (%s)", i, s->mounts.v[i].destination);
+        }
+        if (plan_dev(&r, a, e) < 0)
+                return -1;
+        *ret = r;
+        return 0;
+}

@@ -1,0 +1,156 @@
+#include "kenro/part/rootfs.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/base/tree.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int absolute(const char *bundle, const char *path, char clean[PATH_MAX], struct err *e)
+{
+        char joined[2 * PATH_MAX];
+
+        snprintf(joined, sizeof(joined), "%s/%s", path[0] == '/' ? "" : bundle, path);
+        if (path_clean(joined, clean, PATH_MAX, e) < 0)
+                return -1;
+        if (strcmp(clean, "/") == 0)
+                return err_set(e, "is the host's own root");
+        return 0;
+}
+
+/* Nothing of this can be undone when the container ends, and its processes
+ * share the namespace with others: so nothing is changed in it. */
+static int check_joined(const struct spec *s, struct err *e)
+{
+        if (s->mounts.n > 0)
+                return err_set(e, "mounts: a mount namespace that exists already is not changed");
+        if (s->root->readonly)
+                return err_set(e, "root.readonly: a mount namespace that exists already is not "
+                                  "changed");
+        if (s->linux_->masked_paths.n > 0 || s->linux_->readonly_paths.n > 0)
+                return err_set(e, "linux.maskedPaths: a mount namespace that exists already is not "
+                                  "changed");
+        return 0;
+}
+
+static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, struct err *e)
+{
+        autoclose int fd = openat(bundle_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return err_sys(e, errno, "cannot open %s", path);
+        if (fstat(fd, &st) < 0)
+                return err_sys(e, errno, "cannot stat %s", path);
+        if (S_ISLNK(st.st_mode))
+                return err_set(e, "%s is a symbolic link", path);
+        if (!S_ISDIR(st.st_mode))
+                return err_set(e, "%s is not a directory", path);
+        r->tree_fd = tree_clone(fd, "", true);
+        if (r->tree_fd < 0)
+                return err_sys(e, -r->tree_fd, "cannot clone %s", path);
+        return 0;
+}
+
+int rootfs_plan(const struct spec *s, const char *bundle, int bundle_fd, bool joined,
+                struct arena *a, struct rootfs_plan *ret, struct err *e)
+{
+        struct rootfs_plan r = { .tree_fd = -1,
+                                 .readonly = s->root->readonly,
+                                 .propagation = s->linux_->rootfs_propagation.v,
+                                 .joined = joined };
+        char clean[PATH_MAX];
+
+        if (absolute(bundle, s->root->path, clean, e) < 0)
+                return err_in(e, "root.path");
+        r.path = arena_strndup(a, clean, strlen(clean), e);
+        if (!r.path)
+                return -1;
+        if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, bundle_fd, &r, e) < 0)
+                return joined ? -1 : err_in(e, "root.path");
+        *ret = r;
+        return 0;
+}
+
+static int propagate(int fd, uint64_t how, struct err *e)
+{
+        int r = tree_propagation(fd, how);
+
+        return r < 0 ? err_sys(e, -r, "cannot set the root's propagation") : 0;
+}
+
+/* Mounts on "/" stack up, and the topmost becomes the root: no directory of
+ * the host is needed to put it on. */
+static int put_on_slash(int tree, struct err *e)
+{
+        int r = sys_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+
+        return r < 0 ? err_sys(e, -r, "cannot attach the root") : 0;
+}
+
+int rootfs_child(const struct rootfs_plan *p, int stash_fd, struct err *e)
+{
+        uint64_t kind = p->propagation & ~(uint64_t)MS_REC;
+        autoclose int host = -1;
+        int fd;
+
+        if (p->joined) {
+                /* setns(2) has made the namespace's root ours. */
+                fd = sys_openat2(AT_FDCWD, p->path, O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT);
+                return fd < 0 ? err_sys(e, -fd, "root.path: cannot open %s", p->path) : fd;
+        }
+        /* Two processes that share mounts with the host would show it ours. */
+        host = open("/", O_PATH | O_CLOEXEC);
+        if (propagate(host, MS_PRIVATE | MS_REC, e) < 0)
+                return -1;
+        if (propagate(p->tree_fd, (kind == MS_SLAVE ? MS_SLAVE : MS_PRIVATE) | MS_REC, e) < 0)
+                return -1;
+        if (stash_fd >= 0 && put_on_slash(stash_fd, e) < 0)
+                return -1;
+        return put_on_slash(p->tree_fd, e) < 0 ? -1 : p->tree_fd;
+}
+
+static int pivot(int root_fd, struct err *e)
+{
+        int r;
+
+        if (fchdir(root_fd) < 0)
+                return err_sys(e, errno, "cannot change to the root");
+        /* "." twice puts the old root on top of the new one; umount2(2) then
+         * takes the topmost mount: pivot_root(2), notes. */
+        r = sys_pivot_root(".", ".");
+        if (r < 0)
+                return err_sys(e, -r, "cannot pivot into the root");
+        r = sys_umount2(".", SYS_MNT_DETACH);
+        if (r < 0)
+                return err_sys(e, -r, "cannot let go of the host's root");
+        return 0;
+}
+
+int rootfs_enter_child(const struct rootfs_plan *p, int root_fd, struct err *e)
+{
+        uint64_t kind = p->propagation & ~(uint64_t)MS_REC;
+        int r = 0;
+
+        if (p->joined) {
+                if (fchdir(root_fd) < 0 || chroot(".") < 0)
+                        return err_sys(e, errno, "cannot change the root to %s", p->path);
+                return 0;
+        }
+        if (p->readonly)
+                r = tree_attr(root_fd, MOUNT_ATTR_RDONLY, 0, false);
+        if (r < 0)
+                return err_sys(e, -r, "cannot make the root read-only");
+        if (pivot(root_fd, e) < 0)
+                return -1;
+        /* pivot_root(2) refuses a shared mount, so these come last. */
+        if (kind == MS_SHARED || kind == MS_UNBINDABLE)
+                if (propagate(root_fd, p->propagation, e) < 0)
+                        return -1;
+        return chdir("/") < 0 ? err_sys(e, errno, "cannot change to /") : 0;
+}

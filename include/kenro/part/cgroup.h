@@ -1,0 +1,48 @@
+/* The container's control group, by the cgroupfs manager: cgroups(7). Version 2
+ * only, in the tree that the host has. */
+#pragma once
+
+#include "kenro/base/arena.h"
+#include "kenro/base/err.h"
+#include "kenro/host/host.h"
+
+#include <stdbool.h>
+
+struct cgroup_plan {
+        const char *path; /* below the mount, cleaned: "/kenro/c1" */
+};
+
+/* What cgroup_parent has made, for the clone and for the undo. */
+struct cgroup {
+        int fd;        /* O_DIRECTORY, for CLONE_INTO_CGROUP */
+        unsigned made; /* how many components at the end of the path are ours */
+};
+
+/* CGROUPS_PATH as in config.json, or NULL: absolute means below the mount, else
+ * it is below /kenro, always the same place for the same value. */
+int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struct cgroup_plan *ret,
+                struct err *e);
+
+/* Make the directories. A group that has processes or is frozen is refused:
+ * two containers would share it. */
+int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, struct cgroup *ret,
+                  struct err *e);
+
+/* Remove again what cgroup_parent made, as far as it is empty. */
+void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h,
+                 const struct cgroup *made);
+
+/* Open the group PATH. A descriptor, or -errno. */
+int cgroup_open(const struct host_cgroup *h, const char *path);
+
+/* SIGKILL everything in the group, however it forks. Returns 0 or -errno. */
+int cgroup_kill(int cgroup_fd);
+
+/* Wait until no process is in the group, at most MS milliseconds. */
+int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e);
+
+/* Remove the group and those below it. It being gone already is fine. */
+int cgroup_remove(const struct host_cgroup *h, const char *path, struct err *e);
+
+/* Whether the group's processes are frozen; false if it cannot be read. */
+bool cgroup_is_frozen(int cgroup_fd);

@@ -1,0 +1,187 @@
+#include "kenro/part/cgroup_device.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/sys.h"
+
+#include <string.h>
+
+enum { INSN_PER_RULE = 8, INSN_EXTRA = 16 };
+enum { ACCESS_ALL = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE };
+
+/* config-linux.md, Default Devices, and the terminal's ends. */
+#define RW "rw"
+#define CHAR(maj, min)                                                                             \
+        {                                                                                          \
+                .allow = true, .type = { true, 'c' }, .major = { true, maj },                      \
+                .minor = { true, min }, .access = RW                                               \
+        }
+static const struct spec_device_rule defaults[] = {
+        CHAR(1, 3), CHAR(1, 5), CHAR(1, 7), CHAR(1, 8),    CHAR(1, 9),
+        CHAR(5, 0), CHAR(5, 1), CHAR(5, 2), CHAR(136, -1),
+};
+
+/* What the registers hold: the request, and the bits not decided yet. */
+enum { R_RESULT = BPF_REG_0, R_CTX = BPF_REG_1, R_TYPE, R_LEFT, R_MAJOR, R_MINOR, R_TEMP };
+
+struct program {
+        struct bpf_insn *v;
+        size_t n;
+};
+
+static struct bpf_insn *emit(struct program *p, unsigned code, unsigned dst, int imm)
+{
+        p->v[p->n] = (struct bpf_insn){ .code = (uint8_t)code, .dst_reg = dst & 15, .imm = imm };
+        return &p->v[p->n++];
+}
+
+static void load(struct program *p, unsigned dst, size_t offset)
+{
+        struct bpf_insn *i = emit(p, BPF_LDX | BPF_MEM | BPF_W, dst, 0);
+
+        i->src_reg = R_CTX;
+        i->off = (int16_t)offset;
+}
+
+static void answer(struct program *p, bool allow)
+{
+        emit(p, BPF_ALU64 | BPF_MOV | BPF_K, R_RESULT, allow);
+        emit(p, BPF_JMP | BPF_EXIT, 0, 0);
+}
+
+static int access_bits(const char *access)
+{
+        int bits = 0;
+
+        if (!access)
+                return 0;
+        if (strchr(access, 'r'))
+                bits |= BPF_DEVCG_ACC_READ;
+        if (strchr(access, 'w'))
+                bits |= BPF_DEVCG_ACC_WRITE;
+        if (strchr(access, 'm'))
+                bits |= BPF_DEVCG_ACC_MKNOD;
+        return bits;
+}
+
+static bool is_any(struct opt_int number)
+{
+        return !number.set || number.v < 0;
+}
+
+static uint64_t type_of(const struct spec_device_rule *r)
+{
+        return r->type.set ? r->type.v : 'a';
+}
+
+/* A rule that decides every request: what stands before it has no effect. */
+static bool is_total(const struct spec_device_rule *r)
+{
+        return type_of(r) == 'a' && is_any(r->major) && is_any(r->minor) &&
+               access_bits(r->access) == ACCESS_ALL;
+}
+
+/* Jump over the rest of the rule unless the register has the value. The jumps
+ * are patched by rule(). */
+static void only_if(struct program *p, unsigned reg, int64_t value)
+{
+        emit(p, BPF_JMP32 | BPF_JNE | BPF_K, reg, (int)value);
+}
+
+static void rule(struct program *p, const struct spec_device_rule *r)
+{
+        size_t start = p->n;
+        int bits = access_bits(r->access);
+
+        if (bits == 0)
+                return;
+        if (type_of(r) != 'a')
+                only_if(p, R_TYPE, type_of(r) == 'c' ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK);
+        if (!is_any(r->major))
+                only_if(p, R_MAJOR, r->major.v);
+        if (!is_any(r->minor))
+                only_if(p, R_MINOR, r->minor.v);
+        if (r->allow && bits != ACCESS_ALL) {
+                /* Allowed bits are decided; an older rule speaks of the others. */
+                emit(p, BPF_ALU64 | BPF_AND | BPF_K, R_LEFT, ~bits);
+                only_if(p, R_LEFT, 0);
+        } else if (bits != ACCESS_ALL) {
+                struct bpf_insn *move = emit(p, BPF_ALU64 | BPF_MOV | BPF_X, R_TEMP, 0);
+
+                move->src_reg = R_LEFT;
+                emit(p, BPF_ALU64 | BPF_AND | BPF_K, R_TEMP, bits);
+                emit(p, BPF_JMP32 | BPF_JEQ | BPF_K, R_TEMP, 0);
+        }
+        answer(p, r->allow);
+        for (size_t i = start; i < p->n; i++)
+                if (BPF_CLASS(p->v[i].code) == BPF_JMP32)
+                        p->v[i].off = (int16_t)(p->n - i - 1);
+}
+
+static void prologue(struct program *p)
+{
+        load(p, R_TYPE, offsetof(struct bpf_cgroup_dev_ctx, access_type));
+        emit(p, BPF_ALU64 | BPF_MOV | BPF_X, R_LEFT, 0)->src_reg = R_TYPE;
+        emit(p, BPF_ALU64 | BPF_AND | BPF_K, R_TYPE, 0xffff);
+        emit(p, BPF_ALU64 | BPF_RSH | BPF_K, R_LEFT, 16);
+        load(p, R_MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
+        load(p, R_MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));
+}
+
+int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_device_plan *ret,
+                       struct err *e)
+{
+        const struct spec_resources *r = s->linux_->resources;
+        size_t asked = r ? r->devices.n : 0, n_defaults = sizeof(defaults) / sizeof(defaults[0]);
+        struct program p = { 0 };
+        size_t first = asked;
+
+        *ret = (struct cgroup_device_plan){ 0 };
+        if (asked > CGROUP_DEVICE_RULES_MAX)
+                return err_set(e, "linux.resources.devices: more than %d rules",
+                               CGROUP_DEVICE_RULES_MAX);
+        while (first > 0 && !is_total(&r->devices.v[first - 1]))
+                first--;
+        if (first > 0 && first == asked && r->devices.v[first - 1].allow)
+                return 0;
+        p.v = ARENA_NEW(a, struct bpf_insn, (asked + n_defaults) * INSN_PER_RULE + INSN_EXTRA, e);
+        if (!p.v)
+                return -1;
+        prologue(&p);
+        for (size_t i = n_defaults; i > 0; i--)
+                rule(&p, &defaults[i - 1]);
+        for (size_t i = asked; i > 0 && i >= first; i--)
+                rule(&p, &r->devices.v[i - 1]);
+        answer(&p, false);
+        *ret = (struct cgroup_device_plan){ p.v, p.n };
+        return 0;
+}
+
+int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, struct err *e)
+{
+        static const char license[] = "Apache-2.0";
+        union bpf_attr load_attr = {
+                .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                .insn_cnt = (uint32_t)p->n,
+                .insns = (uintptr_t)p->v,
+                .license = (uintptr_t)license,
+                .prog_name = "kenro_device",
+        };
+        union bpf_attr attach_attr = {
+                .target_fd = (uint32_t)cgroup_fd,
+                .attach_type = BPF_CGROUP_DEVICE,
+                .attach_flags = BPF_F_ALLOW_MULTI, /* rules of groups above hold too */
+        };
+        autoclose int fd = -1;
+        int r;
+
+        if (!p->v)
+                return 0;
+        fd = sys_bpf(BPF_PROG_LOAD, &load_attr, sizeof(load_attr));
+        if (fd < 0)
+                return err_sys(e, -fd, "linux.resources.devices: cannot load the device program");
+        attach_attr.attach_bpf_fd = (uint32_t)fd;
+        r = sys_bpf(BPF_PROG_ATTACH, &attach_attr, sizeof(attach_attr));
+        if (r < 0)
+                return err_sys(e, -r, "linux.resources.devices: cannot attach the device program");
+        return 0;
+}

@@ -1,0 +1,710 @@
+/* Our filters against libseccomp's: the same answer to every call.
+ *
+ * Usage: seccomp PROFILES [SEED] [PROFILE.json ...]
+ *
+ * Each profile is compiled by both, and both programs run in an interpreter over
+ * every number known for each architecture, with arguments around every value
+ * that the profile compares with. Random profiles cover all architectures that
+ * libseccomp has, big-endian ones among themselves.
+ *
+ * A third judge evaluates the rules as they are written. Where they leave no
+ * doubt (all rules that match say the same), it must agree with us. libseccomp
+ * itself does not always agree with it when one argument has several rules with
+ * < <= >= > or !=: such cases are counted, and allowed for no other call. */
+#include "kenro/part/seccomp.h"
+#include "kenro/base/arena.h"
+#include "kenro/base/file.h"
+#include "kenro/json/json_read.h"
+#include "kenro/spec/spec.h"
+#include "kenro/spec/spec_fields.h"
+
+#include "seccomp_interpret.h"
+#include "seccomp_rule.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { NAMES_MAX = 1024, INSN_MAX = 65536, VALUES_MAX = 64, ENTRIES_MAX = 40 };
+
+static const char *all_names[NAMES_MAX];
+static size_t n_names;
+static uint64_t seed = 1;
+static unsigned long theirs_wrong;
+
+static const uint32_t little[] = {
+        SCMP_ARCH_X86_64,      SCMP_ARCH_X86,     SCMP_ARCH_X32,      SCMP_ARCH_AARCH64,
+        SCMP_ARCH_ARM,         SCMP_ARCH_MIPSEL,  SCMP_ARCH_MIPSEL64, SCMP_ARCH_MIPSEL64N32,
+        SCMP_ARCH_PPC64LE,     SCMP_ARCH_RISCV64,
+#ifdef SCMP_ARCH_LOONGARCH64
+        SCMP_ARCH_LOONGARCH64,
+#endif
+};
+static const uint32_t big[] = {
+        SCMP_ARCH_MIPS, SCMP_ARCH_MIPS64, SCMP_ARCH_MIPS64N32, SCMP_ARCH_PPC,      SCMP_ARCH_PPC64,
+        SCMP_ARCH_S390, SCMP_ARCH_S390X,  SCMP_ARCH_PARISC,    SCMP_ARCH_PARISC64,
+#ifdef SCMP_ARCH_M68K
+        SCMP_ARCH_M68K,
+#endif
+};
+
+#define COUNT(v) (sizeof(v) / sizeof((v)[0]))
+
+static uint64_t rnd(uint64_t n)
+{
+        seed ^= seed << 13; /* xorshift64 */
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        return n ? (seed >> 11) % n : 0;
+}
+
+static void die(const char *what)
+{
+        fprintf(stderr, "seccomp differential: %s\n", what);
+        exit(1);
+}
+
+/* seccomp_rule_add takes a call by its native number, real or made up; two calls
+ * of other machines share a made-up one and cannot be told apart by it. */
+static bool is_ambiguous(const char *name)
+{
+        char *back = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE,
+                                                      seccomp_syscall_resolve_name(name));
+        bool differs = !back || strcmp(back, name) != 0;
+
+        free(back);
+        return differs;
+}
+
+static void collect_names(void)
+{
+        for (size_t a = 0; a < COUNT(little); a++) {
+                for (int nr = 0; nr < 6500; nr++) {
+                        char *name = seccomp_syscall_resolve_num_arch(little[a], nr);
+                        size_t i = 0;
+
+                        if (!name)
+                                continue;
+                        while (i < n_names && strcmp(all_names[i], name) != 0)
+                                i++;
+                        if (i == n_names && n_names < NAMES_MAX && !is_ambiguous(name))
+                                all_names[n_names++] = name;
+                        else
+                                free(name);
+                }
+        }
+}
+
+/* ---- libseccomp's side ---------------------------------------------------- */
+
+static uint32_t scmp_action(uint64_t action, struct opt_uint errno_ret)
+{
+        uint32_t data = errno_ret.set ? (uint32_t)errno_ret.v : EPERM;
+
+        switch (action) {
+        case SECCOMP_RET_ERRNO:
+                return SCMP_ACT_ERRNO(data);
+        case SECCOMP_RET_TRACE:
+                return SCMP_ACT_TRACE(data);
+        case SECCOMP_RET_ALLOW:
+                return SCMP_ACT_ALLOW;
+        case SECCOMP_RET_LOG:
+                return SCMP_ACT_LOG;
+        case SECCOMP_RET_TRAP:
+                return SCMP_ACT_TRAP;
+        case SECCOMP_RET_KILL_PROCESS:
+                return SCMP_ACT_KILL_PROCESS;
+        default:
+                return SCMP_ACT_KILL_THREAD;
+        }
+}
+
+static struct scmp_arg_cmp scmp_arg(const struct spec_syscall_arg *a)
+{
+        static const int ops[] = { [CMP_NE] = SCMP_CMP_NE,
+                                   [CMP_LT] = SCMP_CMP_LT,
+                                   [CMP_LE] = SCMP_CMP_LE,
+                                   [CMP_EQ] = SCMP_CMP_EQ,
+                                   [CMP_GE] = SCMP_CMP_GE,
+                                   [CMP_GT] = SCMP_CMP_GT,
+                                   [CMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ };
+
+        return (struct scmp_arg_cmp){ a->index, ops[a->op.v], a->value, a->value_two };
+}
+
+/* Add one entry. False if libseccomp refuses a rule that contradicts another. */
+static bool scmp_entry(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32_t fallback)
+{
+        uint32_t action = scmp_action(s->action.v, s->errno_ret);
+        struct scmp_arg_cmp args[6];
+
+        if (action == fallback)
+                return true;
+        for (size_t k = 0; k < s->args.n; k++)
+                args[k] = scmp_arg(&s->args.v[k]);
+        for (size_t i = 0; i < s->names.n; i++) {
+                int nr = seccomp_syscall_resolve_name(s->names.v[i]), r;
+
+                if (nr == __NR_SCMP_ERROR)
+                        continue;
+                r = seccomp_rule_add_array(ctx, action, nr, (unsigned)s->args.n, args);
+                if (r == -EEXIST)
+                        return false;
+                if (getenv("DBG") && r < 0)
+                        fprintf(stderr, "add %s %d\n", s->names.v[i], r);
+                if (r < 0 && r != -EDOM && r != -EFAULT) {
+                        fprintf(stderr, "%s: %d\n", s->names.v[i], r);
+                        die("seccomp_rule_add_array");
+                }
+        }
+        return true;
+}
+
+/* libseccomp swaps the bytes of a return's value twice when it repeats the return
+ * to keep a jump short, in a program for the other byte order only. */
+static uint32_t plain_return(uint32_t k)
+{
+        static const uint16_t known[] = { 0x8000, 0x0003, 0x0005, 0x7fc0, 0x7ff0, 0x7ffc, 0x7fff };
+
+        for (size_t i = 0; i < COUNT(known); i++)
+                if (k >> 16 == known[i])
+                        return k;
+        return k == 0 ? k : __builtin_bswap32(k);
+}
+
+/* Its program, in our byte order. Returns the length, 0 if it refused. */
+static size_t scmp_program(const struct spec_seccomp *f, const uint32_t *archs, size_t n_archs,
+                           bool swap, struct sock_filter *v)
+{
+        uint32_t fallback = scmp_action(f->default_action.v, f->default_errno_ret);
+        scmp_filter_ctx ctx = seccomp_init(fallback);
+        bool ok = true;
+        ssize_t n;
+        int fd;
+
+        seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+        /* Its linear programs do not load the number where the first call of an
+         * architecture's list does not exist there; the binary tree does. */
+        seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+        if (swap && seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE) < 0)
+                die("seccomp_arch_remove");
+        for (size_t i = 0; i < n_archs; i++)
+                if (seccomp_arch_exist(ctx, archs[i]) == -EEXIST &&
+                    seccomp_arch_add(ctx, archs[i]) < 0)
+                        die("seccomp_arch_add");
+        for (size_t i = 0; ok && i < f->syscalls.n; i++)
+                ok = scmp_entry(ctx, &f->syscalls.v[i], fallback);
+        if (!ok) {
+                seccomp_release(ctx);
+                return 0;
+        }
+        fd = memfd_create("bpf", MFD_CLOEXEC);
+        if (seccomp_export_bpf(ctx, fd) < 0)
+                die("seccomp_export_bpf");
+        lseek(fd, 0, SEEK_SET);
+        n = read(fd, v, INSN_MAX * sizeof(*v));
+        close(fd);
+        seccomp_release(ctx);
+        n /= (ssize_t)sizeof(*v);
+        for (ssize_t i = 0; swap && i < n; i++) {
+                v[i].code = __builtin_bswap16(v[i].code);
+                v[i].k = __builtin_bswap32(v[i].k);
+                if (v[i].code == (BPF_RET | BPF_K))
+                        v[i].k = plain_return(v[i].k);
+        }
+        return (size_t)n;
+}
+
+/* ---- the rules as they are written ------------------------------------------ */
+
+struct verdict {
+        bool known;   /* the judge has looked at this call */
+        bool clear;   /* all rules that match say the same */
+        bool ordered; /* several rules, one of them with an order or != */
+        uint32_t answer;
+};
+
+static bool holds(const struct spec_syscall_arg *a, uint64_t v, bool wide)
+{
+        uint64_t value = wide ? a->value : a->value & UINT32_MAX;
+        uint64_t two = wide ? a->value_two : a->value_two & UINT32_MAX;
+
+        switch ((enum spec_compare)a->op.v) {
+        case CMP_NE:
+                return v != value;
+        case CMP_LT:
+                return v < value;
+        case CMP_LE:
+                return v <= value;
+        case CMP_EQ:
+                return v == value;
+        case CMP_GE:
+                return v >= value;
+        case CMP_GT:
+                return v > value;
+        case CMP_MASKED_EQ:
+        default:
+                return (v & value) == (two & value);
+        }
+}
+
+static bool names_it(const struct spec_syscall *s, const char *name)
+{
+        for (size_t i = 0; i < s->names.n; i++)
+                if (strcmp(s->names.v[i], name) == 0)
+                        return true;
+        return false;
+}
+
+/* A multiplexer's first argument is the call itself, so a rule's condition on the
+ * first argument is not looked at there. */
+static bool matches(const struct spec_syscall *s, const uint64_t *args, bool wide, bool mux)
+{
+        bool all = true;
+
+        for (size_t k = 0; k < s->args.n; k++)
+                all &= (mux && s->args.v[k].index == 0) ||
+                       holds(&s->args.v[k],
+                             wide ? args[s->args.v[k].index]
+                                  : args[s->args.v[k].index] & UINT32_MAX,
+                             wide);
+        return all;
+}
+
+/* True if the condition can never fail, so that it is none. */
+static bool is_idle(const struct spec_syscall_arg *a, bool wide)
+{
+        return a->op.v == CMP_MASKED_EQ && (wide ? a->value : a->value & UINT32_MAX) == 0;
+}
+
+static struct verdict judge(const struct spec_seccomp *f, const char *name, const uint64_t *args,
+                            bool wide, bool mux)
+{
+        uint32_t fallback = scmp_action(f->default_action.v, f->default_errno_ret);
+        struct verdict v = { .known = true, .clear = true, .answer = fallback };
+        unsigned rules = 0, orders = 0;
+        bool any = false;
+
+        for (size_t i = 0; i < f->syscalls.n; i++) {
+                const struct spec_syscall *s = &f->syscalls.v[i];
+                uint32_t action = scmp_action(s->action.v, s->errno_ret);
+                bool idle = true;
+
+                if (!names_it(s, name) || action == fallback)
+                        continue;
+                for (size_t k = 0; k < s->args.n; k++) {
+                        idle &= !mux && is_idle(&s->args.v[k], wide);
+                        orders += s->args.v[k].op.v != CMP_EQ && s->args.v[k].op.v != CMP_MASKED_EQ;
+                }
+                if (idle && !mux)
+                        return (struct verdict){ true, true, false, action };
+                rules++;
+                if (!matches(s, args, wide, mux))
+                        continue;
+                if (any && v.answer != action)
+                        v.clear = false;
+                if (!any)
+                        v.answer = action;
+                any = true;
+        }
+        v.ordered = rules > 1 && orders > 0;
+        return v;
+}
+
+/* The multiplexer may have rules of its own; then only libseccomp is asked. */
+static struct verdict judge_mux(const struct spec_seccomp *f, const char *name,
+                                const uint64_t *args, bool wide)
+{
+        struct verdict v = judge(f, name, args, wide, true);
+
+        for (size_t i = 0; i < f->syscalls.n; i++) {
+                if (!names_it(&f->syscalls.v[i], "socketcall") &&
+                    !names_it(&f->syscalls.v[i], "ipc"))
+                        continue;
+                v.known = false;
+                v.ordered |= f->syscalls.v[i].args.n > 0;
+        }
+        return v;
+}
+
+/* ---- the comparison -------------------------------------------------------- */
+
+struct pair {
+        const struct sock_filter *ours, *theirs;
+        size_t n_ours, n_theirs;
+        const struct spec_seccomp *f;
+        unsigned long cases, differences, theirs_wrong;
+};
+
+/* seccomp_data as a machine of the architecture's byte order would fill it. */
+static struct seccomp_data make_data(const struct seccomp_arch *arch, uint32_t nr,
+                                     const uint64_t *args)
+{
+        struct seccomp_data d = { .nr = (int)nr, .arch = arch->audit };
+
+        for (int i = 0; i < 6; i++) {
+                uint64_t v = arch->wide ? args[i] : args[i] & UINT32_MAX;
+
+                d.args[i] = arch->big ? v << 32 | v >> 32 : v;
+        }
+        return d;
+}
+
+static void compare(struct pair *p, const struct seccomp_arch *arch, uint32_t nr,
+                    const uint64_t *args, uint32_t newest, struct verdict verdict)
+{
+        struct seccomp_data d = make_data(arch, nr, args);
+        uint32_t ours = seccomp_interpret(p->ours, p->n_ours, &d);
+        uint32_t theirs = seccomp_interpret(p->theirs, p->n_theirs, &d);
+
+        /* The one intended difference. */
+        if (p->f->default_action.v == SECCOMP_RET_ERRNO && newest && nr > newest &&
+            nr != UINT32_MAX && theirs != SECCOMP_RET_KILL_PROCESS)
+                theirs = SECCOMP_RET_ERRNO | ENOSYS;
+        p->cases++;
+        if (ours == theirs && !(verdict.known && verdict.clear && ours != verdict.answer))
+                return;
+        if (verdict.ordered && (!verdict.clear || ours == verdict.answer)) {
+                p->theirs_wrong++;
+                return;
+        }
+        if (p->differences++ < 5)
+                fprintf(stderr,
+                        "DIFFERS arch %#x nr %u (%s) args %#llx %#llx %#llx %#llx: ours %#x, "
+                        "libseccomp %#x, as written %#x%s\n",
+                        arch->token, nr, seccomp_syscall_resolve_num_arch(arch->token, (int)nr),
+                        (unsigned long long)args[0], (unsigned long long)args[1],
+                        (unsigned long long)args[2], (unsigned long long)args[3], ours, theirs,
+                        verdict.answer, verdict.known && verdict.clear ? "" : " (unclear)");
+}
+
+/* Values around everything that entry I compares argument ARG with. */
+static size_t interesting(const struct spec_seccomp *f, size_t entry, uint32_t arg, uint64_t *v)
+{
+        size_t n = 0;
+
+        v[n++] = 0;
+        v[n++] = rnd(UINT64_MAX);
+        for (size_t i = 0; i < f->syscalls.n; i++) {
+                const struct spec_syscall *s = &f->syscalls.v[i];
+
+                if (i != entry && strcmp(s->names.v[0], f->syscalls.v[entry].names.v[0]) != 0)
+                        continue;
+                for (size_t k = 0; k < s->args.n && n + 6 < VALUES_MAX; k++) {
+                        uint64_t x = s->args.v[k].op.v == CMP_MASKED_EQ ? s->args.v[k].value_two
+                                                                        : s->args.v[k].value;
+
+                        if (s->args.v[k].index != arg)
+                                continue;
+                        v[n++] = x;
+                        v[n++] = x + 1;
+                        v[n++] = x - 1;
+                        v[n++] = x + (1ull << 32);
+                        v[n++] = x ^ (1ull << 63);
+                        v[n++] = x ^ s->args.v[k].value;
+                }
+        }
+        return n;
+}
+
+static void compare_args(struct pair *p, const struct seccomp_arch *arch, size_t entry,
+                         uint32_t newest)
+{
+        const struct spec_syscall *s = &p->f->syscalls.v[entry];
+        uint64_t values[6][VALUES_MAX], args[6];
+        struct verdict verdict;
+        size_t n[6];
+
+        for (uint32_t k = 0; k < 6; k++)
+                n[k] = interesting(p->f, entry, k, values[k]);
+        for (size_t i = 0; i < s->names.n; i++) {
+                int nr = seccomp_syscall_resolve_name_arch(arch->token, s->names.v[i]);
+                int direct = nr < 0 ? seccomp_arch_direct(arch, nr) : nr;
+
+                for (int round = 0; round < 120; round++) {
+                        for (int k = 0; k < 6; k++)
+                                args[k] = values[k][rnd(n[k])];
+                        verdict = judge(p->f, s->names.v[i], args, arch->wide, false);
+                        if (arch->socketcall && (direct == arch->socketcall || direct == arch->ipc))
+                                verdict =
+                                        (struct verdict){ .ordered = true }; /* others' rules too */
+                        if (direct >= 0)
+                                compare(p, arch, (uint32_t)direct, args, newest, verdict);
+                        if (nr < -100 && nr >= -224 && arch->socketcall) {
+                                bool socket = nr >= -120;
+
+                                args[0] = (uint64_t)(-nr % (socket ? 100 : 200));
+                                compare(p, arch, (uint32_t)(socket ? arch->socketcall : arch->ipc),
+                                        args, newest,
+                                        judge_mux(p->f, s->names.v[i], args, arch->wide));
+                        }
+                }
+        }
+}
+
+static void compare_arch(struct pair *p, const struct seccomp_arch *arch, struct arena *a)
+{
+        static const uint32_t odd[] = { 999,        4999,       6999,       0x3fffffff,
+                                        0x40000000, 0x7fffffff, 0xfffffffe, 0xffffffff };
+        const struct verdict unknown = { 0 };
+        uint32_t base = arch->token == SCMP_ARCH_X32 ? SECCOMP_X32_BIT : 0;
+        struct seccomp_rules rules;
+        uint64_t args[6] = { 0 };
+        struct err e;
+
+        if (seccomp_rules(p->f, arch, a, &rules, &e) < 0)
+                die(e.text);
+        for (uint32_t nr = 0; nr < 6500; nr++)
+                if (nr < 700 || (nr >= 4000 && nr % 1000 < 500)) {
+                        size_t i = 0;
+
+                        while (i < rules.n && rules.v[i].nr != base + nr)
+                                i++;
+                        if (i < rules.n && rules.v[i].conds->n > 0)
+                                continue; /* compared below, with arguments */
+                        compare(p, arch, base + nr, args, rules.newest, unknown);
+                }
+        /* beside x32 these numbers belong to the other of the two */
+        for (size_t i = 0; i < COUNT(odd); i++)
+                if (arch->audit != seccomp_arch_find(SCMP_ARCH_X86_64)->audit || i < 3)
+                        compare(p, arch, base + odd[i], args, rules.newest, unknown);
+        for (size_t i = 0; i < p->f->syscalls.n; i++)
+                compare_args(p, arch, i, rules.newest);
+}
+
+/* Returns 1 if compared, 0 if libseccomp refused the profile; dies on a difference. */
+static int check(const struct spec_seccomp *f, const uint32_t *archs, size_t n_archs, bool swap,
+                 unsigned long *cases)
+{
+        static struct sock_filter theirs[INSN_MAX];
+        struct seccomp_plan plan;
+        struct pair p = { .f = f, .theirs = theirs };
+        struct arena a;
+        struct err e;
+        int r;
+
+        if (arena_init(&a, 64 << 20, &e) < 0)
+                die(e.text);
+        p.n_theirs = scmp_program(f, archs, n_archs, swap, theirs);
+        r = seccomp_compile(f, swap ? archs[0] : 0, &a, &plan, &e);
+        if (p.n_theirs == 0 || (r < 0 && strstr(e.text, "longer than"))) {
+                arena_release(&a);
+                return 0;
+        }
+        if (r < 0)
+                die(e.text);
+        p.ours = plan.v;
+        p.n_ours = plan.n;
+        for (size_t i = 0; i < n_archs; i++)
+                compare_arch(&p, seccomp_arch_find(archs[i]), &a);
+        *cases += p.cases;
+        theirs_wrong += p.theirs_wrong;
+        arena_release(&a);
+        if (p.differences) {
+                fprintf(stderr, "%lu of %lu cases differ\n", p.differences, p.cases);
+                return -1;
+        }
+        return 1;
+}
+
+/* ---- random profiles ------------------------------------------------------- */
+
+static const uint64_t actions[] = {
+        SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_LOG,
+        SECCOMP_RET_TRAP,  SECCOMP_RET_TRACE, SECCOMP_RET_KILL_PROCESS
+};
+
+static struct opt_uint random_action(struct opt_uint *errno_ret)
+{
+        uint64_t action = actions[rnd(COUNT(actions))];
+
+        if ((action == SECCOMP_RET_ERRNO || action == SECCOMP_RET_TRACE) && rnd(2))
+                *errno_ret = (struct opt_uint){ true, 1 + rnd(120) };
+        return (struct opt_uint){ true, action };
+}
+
+static struct spec_syscall_arg random_arg(uint32_t index, bool equality)
+{
+        static const enum spec_compare ops[] = { CMP_EQ, CMP_NE, CMP_MASKED_EQ, CMP_LT,
+                                                 CMP_LE, CMP_GE, CMP_GT };
+        uint64_t values[] = { rnd(20), rnd(5) << 31, rnd(UINT64_MAX), rnd(3) << 32 | rnd(9),
+                              UINT64_MAX };
+        struct spec_syscall_arg a = { .index = index };
+
+        a.op = (struct opt_uint){ true, ops[rnd(equality ? 1 : COUNT(ops))] };
+        a.value = values[rnd(COUNT(values))];
+        a.value_two = a.op.v == CMP_MASKED_EQ ? a.value & values[rnd(COUNT(values))] : 0;
+        return a;
+}
+
+static void *grab(size_t n, size_t size)
+{
+        void *p = calloc(n, size);
+
+        if (!p)
+                die("memory");
+        return p;
+}
+
+static struct spec_syscall *add_entry(struct spec_seccomp *f, const char *name)
+{
+        struct spec_syscall *s = &f->syscalls.v[f->syscalls.n++];
+
+        s->names.v = grab(1, sizeof(*s->names.v));
+        s->names.v[s->names.n++] = name;
+        s->args.v = grab(6, sizeof(*s->args.v));
+        s->action = random_action(&s->errno_ret);
+        return s;
+}
+
+/* What engines write, and beyond: calls without conditions, one rule with many
+ * conditions, alternatives, and rules of different actions on one argument. */
+static void add_random(struct spec_seccomp *f)
+{
+        const char *name = all_names[rnd(n_names)];
+        struct spec_syscall *first, *s;
+        unsigned kind = (unsigned)rnd(10), more = 1 + (unsigned)rnd(4);
+        uint32_t arg = (uint32_t)rnd(6);
+
+        for (size_t i = 0; i < f->syscalls.n; i++)
+                if (strcmp(f->syscalls.v[i].names.v[0], name) == 0)
+                        return; /* one kind a name */
+        first = add_entry(f, name);
+        if (kind < 4)
+                return;
+        first->args.v[first->args.n++] = random_arg(arg, kind == 9);
+        if (kind < 6) { /* one rule, all conditions must hold */
+                for (uint32_t i = arg + 1; i < 6 && rnd(3); i++)
+                        first->args.v[first->args.n++] = random_arg(i, false);
+                return;
+        }
+        for (unsigned i = 0; i < more && f->syscalls.n < ENTRIES_MAX * 6; i++) {
+                s = add_entry(f, name);
+                if (kind < 9) { /* alternatives with one action */
+                        s->action = first->action;
+                        s->errno_ret = first->errno_ret;
+                }
+                s->args.v[s->args.n++] = random_arg(kind == 8 ? (uint32_t)rnd(6) : arg, kind == 9);
+        }
+}
+
+static void free_profile(struct spec_seccomp *f)
+{
+        for (size_t i = 0; i < f->syscalls.n; i++) {
+                free(f->syscalls.v[i].names.v);
+                free(f->syscalls.v[i].args.v);
+        }
+        free(f->syscalls.v);
+        free(f->architectures.v);
+}
+
+static int random_profile(unsigned long *cases)
+{
+        struct spec_seccomp f = { 0 };
+        bool swap = rnd(4) == 0;
+        const uint32_t *from = swap ? big : little;
+        uint32_t archs[32];
+        size_t entries = 1 + rnd(ENTRIES_MAX), n_archs = 0;
+        int r;
+
+        f.syscalls.v = grab(ENTRIES_MAX * 6 + 8, sizeof(*f.syscalls.v));
+        f.architectures.v = grab(32, sizeof(*f.architectures.v));
+        f.default_action = random_action(&f.default_errno_ret);
+        for (size_t i = 0; i < (swap ? COUNT(big) : COUNT(little)); i++)
+                if ((i == 0 && !swap) || rnd(3) == 0)
+                        archs[n_archs++] = from[i];
+        if (n_archs == 0)
+                archs[n_archs++] = from[0];
+        for (size_t i = 0; i < n_archs; i++)
+                f.architectures.v[f.architectures.n++] = archs[i];
+        for (size_t i = 0; i < entries; i++)
+                add_random(&f);
+        r = check(&f, archs, n_archs, swap, cases);
+        if (r < 0) {
+                for (size_t i = 0; i < n_archs; i++)
+                        fprintf(stderr, "arch %#x\n", archs[i]);
+                for (size_t i = 0; i < f.syscalls.n; i++) {
+                        struct spec_syscall *s = &f.syscalls.v[i];
+
+                        fprintf(stderr, "%s -> %#llx", s->names.v[0],
+                                (unsigned long long)s->action.v);
+                        for (size_t k = 0; k < s->args.n; k++)
+                                fprintf(stderr, " [%u op %llu %#llx %#llx]", s->args.v[k].index,
+                                        (unsigned long long)s->args.v[k].op.v,
+                                        (unsigned long long)s->args.v[k].value,
+                                        (unsigned long long)s->args.v[k].value_two);
+                        fprintf(stderr, "\n");
+                }
+        }
+        free_profile(&f);
+        return r;
+}
+
+/* ---- profiles from files ---------------------------------------------------- */
+
+/* A linux.seccomp object as the value of "seccomp" in an otherwise empty file. */
+struct holder {
+        struct spec *spec;
+};
+
+static int file_profile(const char *path, unsigned long *cases)
+{
+        struct json_source src = { .name = path };
+        struct spec spec = { 0 };
+        struct arena a;
+        struct err e;
+        uint32_t archs[32];
+        size_t n = 0;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 || arena_init(&a, 64 << 20, &e) < 0)
+                die(path);
+        src.arena = &a;
+        src.text = file_read_fd(fd, &a, JSON_BYTES_MAX, &src.len, &e);
+        close(fd);
+        if (!src.text || json_decode(&src, &spec_shape, &spec, &e) < 0)
+                die(e.text);
+        if (!spec.linux_ || !spec.linux_->seccomp)
+                die("no linux.seccomp in the file");
+        archs[n++] = seccomp_arch_native();
+        for (size_t i = 0; i < spec.linux_->seccomp->architectures.n; i++)
+                if (spec.linux_->seccomp->architectures.v[i] != archs[0])
+                        archs[n++] = (uint32_t)spec.linux_->seccomp->architectures.v[i];
+        return check(spec.linux_->seccomp, archs, n, false, cases);
+}
+
+int main(int argc, char **argv)
+{
+        unsigned long profiles = argc > 1 ? strtoul(argv[1], NULL, 10) : 100, cases = 0, done = 0;
+        unsigned long refused = 0;
+
+        if (argc > 2)
+                seed = strtoull(argv[2], NULL, 10) * 2654435761u + 1;
+        collect_names();
+        for (int i = 3; i < argc; i++) {
+                unsigned long before = cases;
+
+                if (file_profile(argv[i], &cases) != 1)
+                        return 1;
+                printf("%s: %lu cases equal\n", argv[i], cases - before);
+        }
+        while (done < profiles) {
+                int r = random_profile(&cases);
+
+                if (r < 0)
+                        return 1;
+                refused += r == 0;
+                done += r == 1;
+        }
+        printf("%lu random profiles, %lu cases in all equal but %lu of several ordered rules, where "
+               "libseccomp differs from the rules as written; %lu more profiles were refused by "
+               "libseccomp or too long\n",
+               profiles, cases, theirs_wrong, refused);
+        return 0;
+}

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { REMOVE_WAIT_MS = 2000, DEPTH_MAX = 32, EVENTS_BYTES = 256 };
+enum { MAKE_TRIES = 20, WALK_DEPTH_MAX = 128, REMOVE_WAIT_MS = 2000, EVENTS_BYTES = 256 };
+
+/* Where groups go that the configuration does not place. */
+#define OWN_PARENT "/kenro"
 
 /* Below the mount, whatever the directories are called. */
 #define RESOLVE_CGROUP (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
@@ -37,7 +40,7 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
                 return err_in(e, "linux.cgroupsPath");
         if (strcmp(clean, "/") == 0)
                 return err_set(e, "linux.cgroupsPath: '/' is the host's own group");
-        ret->path = arena_printf(a, e, "%s%s", path[0] == '/' ? "" : "/kenro", clean);
+        ret->path = arena_printf(a, e, "%s%s", path[0] == '/' ? "" : OWN_PARENT, clean);
         return ret->path ? 0 : -1;
 }
 
@@ -63,8 +66,9 @@ bool cgroup_is_frozen(int cgroup_fd)
         return event(cgroup_fd, "frozen ") == 1;
 }
 
-/* The directories above the last one may exist; those that do not are ours. */
-static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned *made,
+/* One pass from the mount down; the directories that do not exist are ours.
+ * Returns 1 if a delete next door has removed a parent under our feet. */
+static int make_once(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned *made,
                      struct err *e)
 {
         autoclose int dir = -1;
@@ -81,10 +85,14 @@ static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, u
                 snprintf(name, sizeof(name), "%.*s", (int)len, at);
                 if (mkdirat(dir < 0 ? h->fd : dir, name, 0755) == 0)
                         ++*made;
+                else if (errno == ENOENT)
+                        return 1;
                 else if (errno != EEXIST)
                         return err_sys(e, errno, "cannot make the cgroup %s%s", h->mount, p->path);
                 fd = sys_openat2(dir < 0 ? h->fd : dir, name, O_PATH | O_DIRECTORY, 0,
                                  RESOLVE_CGROUP);
+                if (fd == -ENOENT)
+                        return 1;
                 if (fd < 0)
                         return err_sys(e, -fd, "cannot open the cgroup %s%s", h->mount, p->path);
                 fd_close(&dir);
@@ -93,6 +101,19 @@ static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, u
                 at += strspn(at, "/");
         }
         return 0;
+}
+
+static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned *made,
+                     struct err *e)
+{
+        for (int i = 0; i < MAKE_TRIES; i++) {
+                int r = make_once(p, h, made, e);
+
+                if (r <= 0)
+                        return r;
+                cgroup_undo(p, h, *made);
+        }
+        return err_set(e, "cannot make the cgroup %s%s: it keeps vanishing", h->mount, p->path);
 }
 
 static int check_unused(const struct cgroup_plan *p, int fd, struct err *e)
@@ -115,14 +136,14 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
         struct cgroup r = { .fd = -1 };
 
         if (make_path(p, h, &r.made, e) < 0) {
-                cgroup_undo(p, h, &r);
+                cgroup_undo(p, h, r.made);
                 return -1;
         }
         r.fd = cgroup_open(h, p->path);
         if (r.fd < 0)
                 err_sys(e, -r.fd, "cannot open the cgroup %s%s", h->mount, p->path);
         if (r.fd < 0 || (r.made == 0 && check_unused(p, r.fd, e) < 0)) {
-                cgroup_undo(p, h, &r);
+                cgroup_undo(p, h, r.made);
                 fd_close(&r.fd);
                 return -1;
         }
@@ -130,17 +151,22 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
         return 0;
 }
 
-void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h,
-                 const struct cgroup *made)
+/* PATH and the LEVELS - 1 groups above it. Not empty: a neighbour's group is
+ * below. */
+static void remove_levels(const struct host_cgroup *h, const char *path, unsigned levels)
 {
-        char path[PATH_MAX];
+        char cut[PATH_MAX];
 
-        snprintf(path, sizeof(path), "%s", p->path);
-        for (unsigned i = 0; i < made->made; i++) {
-                /* Not empty: a neighbour has made its own group below in between. */
-                (void)unlinkat(h->fd, path + 1, AT_REMOVEDIR);
-                *strrchr(path, '/') = '\0';
+        snprintf(cut, sizeof(cut), "%s", path);
+        for (unsigned i = 0; i < levels && cut[0]; i++) {
+                (void)unlinkat(h->fd, cut + 1, AT_REMOVEDIR);
+                *strrchr(cut, '/') = '\0';
         }
+}
+
+void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned made)
+{
+        remove_levels(h, p->path, made);
 }
 
 int cgroup_kill(int cgroup_fd)
@@ -174,9 +200,8 @@ int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e)
         }
 }
 
-static int remove_tree(int parent, const char *name, unsigned depth, struct err *e);
-
-static int remove_children(int fd, unsigned depth, struct err *e)
+/* Call FN for every directory in FD until it returns other than 0. */
+static int each_child(int fd, int (*fn)(int fd, const char *name, void *arg), void *arg)
 {
         char entries[4096];
         long n;
@@ -184,34 +209,117 @@ static int remove_children(int fd, unsigned depth, struct err *e)
         while ((n = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
                 for (long at = 0; at < n;) {
                         const struct dirent64 *d = (const void *)(entries + at);
+                        int r;
 
                         at += d->d_reclen;
-                        if (d->d_type == DT_DIR && d->d_name[0] != '.' && depth < DEPTH_MAX &&
-                            remove_tree(fd, d->d_name, depth + 1, e) < 0)
-                                return -1;
+                        if (d->d_type != DT_DIR || d->d_name[0] == '.')
+                                continue;
+                        r = fn(fd, d->d_name, arg);
+                        if (r != 0)
+                                return r;
                 }
         }
+        return n < 0 ? -errno : 0;
+}
+
+static int note_name(int fd, const char *name, void *arg)
+{
+        (void)fd;
+        snprintf(arg, NAME_MAX + 1, "%s", name);
+        return 1;
+}
+
+/* Remove the first leaf below NAME in PARENT: a container may have nested its
+ * groups so deep that a recursion would overrun the stack. Returns 1 if there
+ * is more, 0 if NAME itself is gone. */
+static int remove_leaf(int parent, const char *name, struct err *e)
+{
+        autoclose int dir = fcntl(parent, F_DUPFD_CLOEXEC, 0);
+        char here[NAME_MAX + 1], next[NAME_MAX + 1];
+        bool top = true;
+
+        snprintf(here, sizeof(here), "%s", name);
+        for (;;) {
+                autoclose int fd = sys_openat2(dir, here, O_RDONLY | O_DIRECTORY, 0,
+                                               RESOLVE_CGROUP);
+                int r = fd < 0 ? fd : each_child(fd, note_name, next);
+
+                if (r == -ENOENT)
+                        return top ? 0 : 1;
+                if (r < 0)
+                        return err_sys(e, -r, "cannot open the cgroup %s", name);
+                if (r == 0) {
+                        if (cgroup_wait_empty(fd, REMOVE_WAIT_MS, e) < 0)
+                                return -1;
+                        if (unlinkat(dir, here, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                                return err_sys(e, errno, "cannot remove the cgroup %s", name);
+                        return top ? 0 : 1;
+                }
+                fd_close(&dir);
+                dir = fd_take(&fd);
+                snprintf(here, sizeof(here), "%s", next);
+                top = false;
+        }
+}
+
+int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, struct err *e)
+{
+        int r;
+
+        if (made == 0)
+                return 0; /* it was there before the container */
+        /* The first try is all that most containers need. */
+        if (unlinkat(h->fd, path + 1, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                while ((r = remove_leaf(h->fd, path + 1, e)) != 0)
+                        if (r < 0)
+                                return -1;
+        remove_levels(h, path, made);
+        if (path_is_below(path, OWN_PARENT))
+                (void)unlinkat(h->fd, OWN_PARENT + 1, AT_REMOVEDIR);
         return 0;
 }
 
-/* Depth first; the first try is all that most containers need. */
-static int remove_tree(int parent, const char *name, unsigned depth, struct err *e)
-{
-        autoclose int fd = -1;
+struct each_process {
+        int (*fn)(pid_t pid, void *arg);
+        void *arg;
+        unsigned depth;
+};
 
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-                return 0;
-        fd = sys_openat2(parent, name, O_RDONLY | O_DIRECTORY, 0, RESOLVE_CGROUP);
-        if (fd < 0)
-                return fd == -ENOENT ? 0 : err_sys(e, -fd, "cannot open the cgroup %s", name);
-        if (remove_children(fd, depth, e) < 0 || cgroup_wait_empty(fd, REMOVE_WAIT_MS, e) < 0)
-                return -1;
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-                return 0;
-        return err_sys(e, errno, "cannot remove the cgroup %s", name);
+static int walk(int parent, const char *name, void *arg)
+{
+        struct each_process *each = arg;
+        autoclose int fd = sys_openat2(parent, name, O_RDONLY | O_DIRECTORY, 0, RESOLVE_CGROUP);
+        autoclose int procs = fd < 0 ? -1 : openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        char text[4096];
+        pid_t pid = 0;
+        ssize_t n;
+        int r;
+
+        if (procs < 0)
+                return fd == -ENOENT ? 0 : fd < 0 ? fd : -errno;
+        while ((n = read(procs, text, sizeof(text))) > 0) {
+                for (ssize_t i = 0; i < n; i++) {
+                        if (text[i] != '\n') {
+                                pid = pid * 10 + text[i] - '0';
+                                continue;
+                        }
+                        r = each->fn(pid, each->arg);
+                        if (r != 0)
+                                return r;
+                        pid = 0;
+                }
+        }
+        if (n < 0 || each->depth == WALK_DEPTH_MAX)
+                return n < 0 ? -errno : 0;
+        each->depth++;
+        r = each_child(fd, walk, arg);
+        each->depth--;
+        return r;
 }
 
-int cgroup_remove(const struct host_cgroup *h, const char *path, struct err *e)
+int cgroup_each_process(int cgroup_fd, int (*fn)(pid_t pid, void *arg), void *arg)
 {
-        return remove_tree(h->fd, path + 1, 0, e);
+        struct each_process each = { fn, arg, 0 };
+
+        return walk(cgroup_fd, ".", &each);
 }

@@ -151,7 +151,9 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
                 rule(&p, &defaults[i - 1]);
         for (size_t i = asked; i > 0 && i >= first; i--)
                 rule(&p, &r->devices.v[i - 1]);
-        answer(&p, false);
+        /* After a rule for everything nothing is reached, which the kernel refuses. */
+        if (first == 0)
+                answer(&p, false);
         *ret = (struct cgroup_device_plan){ p.v, p.n };
         return 0;
 }

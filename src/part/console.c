@@ -90,8 +90,6 @@ static int bind_console(int root_fd, int slave, struct err *e)
 
 static int make_stdio(int slave, struct err *e)
 {
-        if (ioctl(slave, TIOCSCTTY, 0) < 0)
-                return err_sys(e, errno, "cannot make it the controlling terminal");
         for (int fd = 0; fd <= 2; fd++)
                 if (dup2(slave, fd) < 0)
                         return err_sys(e, errno, "cannot make it descriptor %d", fd);
@@ -118,4 +116,14 @@ int console_child(const struct console_plan *p, int root_fd, int sock, bool bind
         if (fd_send(sock, name, sizeof(name), master, e) < 0)
                 return err_in(e, "console socket");
         return make_stdio(slave, e);
+}
+
+int console_session_child(const struct console_plan *p, struct err *e)
+{
+        /* A seccomp filter may be there already and deny it: then the group that
+         * the process in between has made serves callers as well. */
+        (void)setsid();
+        if (p->wanted && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+                return err_sys(e, errno, "cannot make the terminal the controlling one");
+        return 0;
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { STACKED_MAX = 2 }; /* the old root and the stash */
+
 static int absolute(const char *bundle, const char *path, char clean[PATH_MAX], struct err *e)
 {
         char joined[2 * PATH_MAX];
@@ -115,20 +117,44 @@ int rootfs_child(const struct rootfs_plan *p, int stash_fd, struct err *e)
         return put_on_slash(p->tree_fd, e) < 0 ? -1 : p->tree_fd;
 }
 
+/* The id of the mount that is seen at PATH. */
+static uint64_t mount_at(int dir, const char *path)
+{
+        struct statx stx;
+
+        if (statx(dir, path, *path ? 0 : AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+                return 0;
+        return stx.stx_mnt_id;
+}
+
+/* Whether the root lies bare: ".." at the root leads to what is mounted on top
+ * of it. */
+static bool is_bare(int root_fd)
+{
+        uint64_t id = mount_at(root_fd, "");
+
+        return id != 0 && mount_at(AT_FDCWD, "/..") == id;
+}
+
 static int pivot(int root_fd, struct err *e)
 {
         int r;
 
         if (fchdir(root_fd) < 0)
                 return err_sys(e, errno, "cannot change to the root");
-        /* "." twice puts the old root on top of the new one; umount2(2) then
-         * takes the topmost mount: pivot_root(2), notes. */
+        /* "." twice puts the old root on top of the new one, and with it the stash
+         * that lay on the old one: pivot_root(2), notes. umount2(2) takes the
+         * topmost mount. */
         r = sys_pivot_root(".", ".");
         if (r < 0)
                 return err_sys(e, -r, "cannot pivot into the root");
-        r = sys_umount2(".", SYS_MNT_DETACH);
-        if (r < 0)
-                return err_sys(e, -r, "cannot let go of the host's root");
+        for (int i = 0; i < STACKED_MAX && !is_bare(root_fd); i++) {
+                r = sys_umount2(".", SYS_MNT_DETACH);
+                if (r < 0)
+                        return err_sys(e, -r, "cannot let go of the host's root");
+        }
+        if (!is_bare(root_fd))
+                return err_set(e, "the host's root is still there");
         return 0;
 }
 

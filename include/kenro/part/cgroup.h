@@ -7,6 +7,7 @@
 #include "kenro/host/host.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct cgroup_plan {
         const char *path; /* below the mount, cleaned: "/kenro/c1" */
@@ -29,8 +30,7 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
                   struct err *e);
 
 /* Remove again what cgroup_parent made, as far as it is empty. */
-void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h,
-                 const struct cgroup *made);
+void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned made);
 
 /* Open the group PATH. A descriptor, or -errno. */
 int cgroup_open(const struct host_cgroup *h, const char *path);
@@ -41,8 +41,13 @@ int cgroup_kill(int cgroup_fd);
 /* Wait until no process is in the group, at most MS milliseconds. */
 int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e);
 
-/* Remove the group and those below it. It being gone already is fine. */
-int cgroup_remove(const struct host_cgroup *h, const char *path, struct err *e);
+/* Remove the group PATH and those below it, and then the MADE - 1 groups above
+ * it, and /kenro, as far as they are empty. It being gone already is fine. */
+int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, struct err *e);
+
+/* Call FN for each process in the group and those below it. Returns 0 or the
+ * first result of FN that is not 0, or -errno. */
+int cgroup_each_process(int cgroup_fd, int (*fn)(pid_t pid, void *arg), void *arg);
 
 /* Whether the group's processes are frozen; false if it cannot be read. */
 bool cgroup_is_frozen(int cgroup_fd);

@@ -13,7 +13,9 @@ struct console_plan {
 int console_plan(const struct spec_process *p, struct console_plan *ret, struct err *e);
 
 /* Make a pty on the container's own devpts, send its master over SOCK (which
- * the parent connected), and make its other end standard input, output, error,
- * the controlling terminal and, if BIND, /dev/console. ROOT_FD is the
- * container's root. The caller is a session leader. */
+ * the parent connected), and make its other end standard input, output, error
+ * and, if BIND, /dev/console. ROOT_FD is the container's root. */
 int console_child(const struct console_plan *p, int root_fd, int sock, bool bind, struct err *e);
+
+/* Lead a session of one's own, and with a terminal make it the controlling one. */
+int console_session_child(const struct console_plan *p, struct err *e);

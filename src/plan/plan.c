@@ -1,0 +1,123 @@
+#include "kenro/plan/plan.h"
+
+#include "kenro/base/sys.h"
+#include "kenro/spec/spec_load.h"
+
+#include <linux/seccomp.h>
+
+/* A container without a process can be created, and never started. */
+static const struct spec_process no_process = { .cwd = "/" };
+
+int plan_process(const struct process_input *in, struct arena *a, struct arena *scratch,
+                 struct process_plan *ret, struct err *e)
+{
+        struct process_plan r = { .preserve_fds = in->preserve_fds };
+
+        rlimit_plan(in->process, &r.rlimit);
+        oom_plan(in->process, &r.oom);
+        if (caps_plan(in->process, in->host, in->own_user, &r.caps, e) < 0 ||
+            user_plan(in->process, in->uids, in->gids, &r.user, e) < 0 ||
+            console_plan(in->process, &r.console, e) < 0 ||
+            program_plan(in->process, a, scratch, &r.program, e) < 0)
+                return -1;
+        *ret = r;
+        return 0;
+}
+
+static bool allows(const struct seccomp_plan *f, int nr)
+{
+        uint32_t answer = seccomp_answer(f, nr);
+
+        return answer == SECCOMP_RET_ALLOW || answer == SECCOMP_RET_LOG;
+}
+
+int plan_filter_order(struct process_plan *p, bool visible_clone, struct err *e)
+{
+        static const struct {
+                int nr;
+                const char *name;
+                bool clone; /* only for the fork */
+        } needed[] = {
+                { SYS_capset, "capset", false }, { SYS_read, "read", false },
+                { SYS_write, "write", false },   { SYS_exit_group, "exit_group", false },
+                { SYS_clone, "clone", true },    { SYS_ioctl, "ioctl", true },
+        };
+
+        if (!p->seccomp.v || p->caps.no_new_privs)
+                return 0;
+        /* Without no_new_privs only CAP_SYS_ADMIN may load a filter: seccomp(2). */
+        p->caps.keep_admin = true;
+        for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+                if ((needed[i].clone && !visible_clone) || allows(&p->seccomp, needed[i].nr) ||
+                    (needed[i].nr == SYS_ioctl && !p->console.wanted))
+                        continue;
+                err_set(e,
+                        "linux.seccomp: '%s' is denied, which is needed after the filter is "
+                        "loaded when noNewPrivileges is off",
+                        needed[i].name);
+                return err_hint(e, "set process.noNewPrivileges, or allow %s", needed[i].name);
+        }
+        return 0;
+}
+
+/* CLONE_NEW* bits of the namespaces that are not the host's. */
+static uint64_t own_namespaces(const struct spec *s, const struct namespace_plan *ns)
+{
+        static const uint64_t types[] = { CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET };
+        uint64_t own = 0;
+
+        for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+                if (namespace_is_own(s, ns, types[i]))
+                        own |= types[i];
+        return own;
+}
+
+static int build_process(const struct plan_input *in, struct arena *a, struct arena *scratch,
+                         struct plan *r, struct err *e)
+{
+        const struct spec *s = in->spec;
+        const struct spec_process *p = s->process ? s->process : &no_process;
+        const struct process_input pi = {
+                .process = p,
+                .uids = &s->linux_->uid_mappings,
+                .gids = &s->linux_->gid_mappings,
+                .host = in->host,
+                .own_user = r->ns.user_new || r->ns.user_joined,
+                .preserve_fds = in->preserve_fds,
+        };
+
+        r->has_process = s->process != NULL;
+        r->stdio_uid = spec_map_id(pi.uids, p->user ? p->user->uid : 0);
+        r->stdio_owner = r->stdio_uid != 0 && r->stdio_uid <= SPEC_ID_MAX && !p->terminal;
+        if (plan_process(&pi, a, scratch, &r->process, e) < 0 ||
+            seccomp_plan(s->linux_->seccomp, a, &r->process.seccomp, e) < 0)
+                return -1;
+        return plan_filter_order(&r->process, r->ns.pid_joined, e);
+}
+
+int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
+               struct plan *ret, struct err *e)
+{
+        const struct spec *s = in->spec;
+        struct plan r = { 0 };
+
+        if (namespace_plan(s, in->host, a, &r.ns, e) < 0 || idmap_plan(s, a, &r.idmap, e) < 0 ||
+            build_process(in, a, scratch, &r, e) < 0 ||
+            sysctl_plan(&s->linux_->sysctl, own_namespaces(s, &r.ns), a, &r.sysctl, e) < 0 ||
+            rootfs_plan(s, in->bundle, in->bundle_fd, r.ns.mount_joined, a, &r.rootfs, e) < 0)
+                return -1;
+        uts_plan(s, &r.uts);
+        r.loopback = spec_namespace_new(s, CLONE_NEWNET);
+        if (!r.ns.mount_joined) {
+                if (mount_plan(s, in->bundle_fd, r.rootfs.path, a, &r.mount, e) < 0 ||
+                    mask_plan(s, a, &r.mask, e) < 0 ||
+                    device_plan(s, r.mount.dev >= 0, a, &r.device, e) < 0)
+                        return -1;
+        }
+        r.stash = r.mask.masked.n > 0 || r.device.n_outside > 0;
+        if (cgroup_plan(s->linux_->cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
+            cgroup_device_plan(s, a, &r.cgroup_device, e) < 0)
+                return -1;
+        *ret = r;
+        return 0;
+}

@@ -1,0 +1,49 @@
+/* What the steps of a create or an exec act on. Both processes have a copy; only
+ * `shared` is seen by both. */
+#pragma once
+
+#include "kenro/host/host.h"
+#include "kenro/part/cgroup.h"
+#include "kenro/plan/plan.h"
+#include "kenro/run/container.h"
+#include "kenro/run/gate.h"
+#include "kenro/run/relay.h"
+
+#include <sys/types.h>
+
+/* A page that a cloned process's clones write to. */
+struct shared {
+        pid_t pid; /* of the process that will execute the program, as the host sees it */
+};
+
+struct job {
+        const struct plan *plan;            /* create; NULL for an exec */
+        const struct process_plan *process; /* of either */
+        const struct host *host;
+        struct container *container;
+        const char *pid_file; /* to be written at the end, or NULL */
+        bool waits;           /* init waits at the gate */
+
+        struct cgroup cgroup; /* what the clone goes into */
+        struct gate gate;
+        int stash_fd, dev_fd; /* detached mounts, or -1 */
+        int console_fd;       /* where the terminal's master goes, or -1 */
+        int root_fd;          /* the container's root, in the child */
+        uint64_t root_mount;  /* its mount id */
+        int init_pidfd;       /* exec: the container's init */
+        bool denied_cwd;      /* cwd is to be tried again as the process's user */
+        char found[PATH_MAX]; /* args[0] as found */
+
+        int sock;   /* this side's end of the baton's socket */
+        int report; /* where this side reports a failure */
+        pid_t pid;  /* parent: the process that will execute the program */
+        int pidfd;  /* parent: of it */
+        struct shared *shared;
+};
+
+#define JOB_INIT                                                                                   \
+        {                                                                                          \
+                .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
+                .console_fd = -1, .root_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1,       \
+                .pidfd = -1                                                                        \
+        }

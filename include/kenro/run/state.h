@@ -1,0 +1,38 @@
+/* A container's state file: what later commands need to know. Written whole or
+ * not at all; versioned, so that a newer binary reads an older one's. */
+#pragma once
+
+#include "kenro/base/arena.h"
+#include "kenro/base/err.h"
+#include "kenro/spec/spec.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { STATE_VERSION = 1, STATE_BYTES_MAX = 8 << 20 };
+
+struct state {
+        uint64_t version;
+        const char *oci_version, *id, *bundle, *rootfs;
+        const char *cgroup;   /* below the cgroup2 mount */
+        uint64_t cgroup_made; /* how many groups at the end of that path are ours */
+        const char *created;  /* RFC 3339 */
+        uint64_t pid;         /* of init; 0 while it is being created */
+        uint64_t start_time;  /* of that pid, clock ticks: proc_pid_stat(5), field 22 */
+        uint64_t namespaces;  /* CLONE_NEW* that are not the host's */
+        bool chroot;          /* the root is not the mount namespace's */
+        bool no_process;      /* there is nothing to start */
+        bool own_user;        /* a user namespace of its own */
+        struct pairs annotations;
+};
+
+int state_store(int dir_fd, const struct state *s, struct err *e);
+
+/* Returns 0; 1 if there is no state file; -1. */
+int state_load(int dir_fd, struct arena *a, struct state *ret, struct err *e);
+
+/* Start time of PID, 0 if there is no such process. */
+uint64_t state_start_time(int proc_fd, pid_t pid);
+
+/* Now, as RFC 3339 with nanoseconds. */
+const char *state_now(struct arena *a, struct err *e);

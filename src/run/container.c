@@ -1,0 +1,333 @@
+#include "kenro/run/container.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/part/cgroup.h"
+#include "kenro/run/gate.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+enum { ID_MAX = 1024, KILL_WAIT_MS = 10000 };
+
+static const char *const status_names[] = { "creating", "created", "running", "paused", "stopped" };
+
+const char *container_status_name(enum container_status s)
+{
+        return status_names[s];
+}
+
+const char *container_root(struct arena *a, struct err *e)
+{
+        const char *run = getenv("XDG_RUNTIME_DIR");
+
+        /* Engines set it for root too, and to nothing: it must not matter. */
+        if (geteuid() == 0 || !run || run[0] != '/')
+                return "/run/kenro";
+        return arena_printf(a, e, "%s/kenro", run);
+}
+
+int container_check_id(const char *id, struct err *e)
+{
+        size_t len = strlen(id);
+
+        if (len == 0 || len > ID_MAX || id[0] == '-' || strcmp(id, ".") == 0 ||
+            strcmp(id, "..") == 0 ||
+            strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-") != len)
+                return err_set(e, "invalid container ID format: \"%.80s\"", id);
+        return 0;
+}
+
+/* Every directory on the way, as mkdir -p. */
+static int make_root(const char *root, struct err *e)
+{
+        char path[PATH_MAX];
+
+        if (path_clean(root, path, sizeof(path), e) < 0)
+                return -1;
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (mkdir(path, 0711) < 0 && errno != EEXIST)
+                        return err_sys(e, errno, "cannot make the directory %s", path);
+                *slash = '/';
+        }
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                return err_sys(e, errno, "cannot make the directory %s", path);
+        return 0;
+}
+
+static int open_root(const char *root, struct err *e)
+{
+        int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? err_sys(e, errno, "cannot open the directory %s", root) : fd;
+}
+
+int container_lock(struct container *c, struct err *e)
+{
+        int r;
+
+        do
+                r = flock(c->dir_fd, LOCK_EX);
+        while (r < 0 && errno == EINTR);
+        return r < 0 ? err_sys(e, errno, "cannot lock the container") : 0;
+}
+
+int container_new(const char *root, const char *id, struct container *ret, struct err *e)
+{
+        struct container c = CONTAINER_INIT;
+
+        c.id = id;
+        if (container_check_id(id, e) < 0)
+                return -1;
+        c.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (c.root_fd < 0 && (make_root(root, e) < 0 || (c.root_fd = open_root(root, e)) < 0))
+                return -1;
+        if (mkdirat(c.root_fd, id, 0700) < 0) {
+                int num = errno;
+
+                container_close(&c);
+                return num == EEXIST ? err_set(e, "container with given ID already exists: %s", id)
+                                     : err_sys(e, num, "cannot make the directory %s/%s", root, id);
+        }
+        c.dir_fd = openat(c.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (c.dir_fd < 0)
+                err_sys(e, errno, "cannot open the directory %s/%s", root, id);
+        if (c.dir_fd < 0 || container_lock(&c, e) < 0) {
+                (void)unlinkat(c.root_fd, id, AT_REMOVEDIR);
+                container_close(&c);
+                return -1;
+        }
+        *ret = c;
+        return 0;
+}
+
+/* Only files are ever made in it. */
+int container_forget(struct container *c, struct err *e)
+{
+        char entries[4096];
+        long n;
+
+        lseek(c->dir_fd, 0, SEEK_SET);
+        while ((n = syscall(SYS_getdents64, c->dir_fd, entries, sizeof(entries))) > 0) {
+                for (long at = 0; at < n;) {
+                        const struct dirent64 *d = (const void *)(entries + at);
+
+                        at += d->d_reclen;
+                        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+                            unlinkat(c->dir_fd, d->d_name, 0) < 0 && errno != ENOENT)
+                                return err_sys(e, errno, "cannot remove %s/%s", c->id, d->d_name);
+                }
+        }
+        if (unlinkat(c->root_fd, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return err_sys(e, errno, "cannot remove the container's directory %s", c->id);
+        return 0;
+}
+
+static int no_such(const char *id, struct err *e)
+{
+        err_set(e, "container \"%.80s\" does not exist", id);
+        return 1;
+}
+
+int container_open_at(int root_fd, const char *id, struct arena *a, struct container *ret,
+                      struct err *e)
+{
+        struct container c = CONTAINER_INIT;
+        int r;
+
+        c.id = id;
+        c.root_fd = root_fd;
+        c.dir_fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (c.dir_fd < 0)
+                return errno == ENOENT || errno == ENOTDIR
+                               ? no_such(id, e)
+                               : err_sys(e, errno, "cannot open the container's directory");
+        r = state_load(c.dir_fd, a, &c.state, e);
+        if (r < 0) {
+                fd_close(&c.dir_fd);
+                return -1;
+        }
+        if (r == 1)
+                c.state.version = 0;
+        *ret = c;
+        return 0;
+}
+
+int container_open(const char *root, const char *id, struct arena *a, struct container *ret,
+                   struct err *e)
+{
+        autoclose int root_fd = -1;
+        int r;
+
+        if (container_check_id(id, e) < 0)
+                return -1;
+        root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root_fd < 0)
+                return errno == ENOENT ? no_such(id, e)
+                                       : err_sys(e, errno, "cannot open the directory %s", root);
+        r = container_open_at(root_fd, id, a, ret, e);
+        if (r == 0)
+                (void)fd_take(&root_fd);
+        return r;
+}
+
+void container_close(struct container *c)
+{
+        fd_close(&c->root_fd);
+        fd_close(&c->dir_fd);
+        fd_close(&c->pidfd);
+}
+
+/* A pidfd of init if it is alive: same start time, no zombie. */
+static bool is_alive(struct container *c, int proc_fd)
+{
+        struct pollfd p = { .events = POLLIN };
+
+        if (c->state.pid == 0)
+                return false;
+        fd_close(&c->pidfd);
+        c->pidfd = sys_pidfd_open((pid_t)c->state.pid);
+        if (c->pidfd < 0)
+                return false;
+        /* The descriptor pins the process; only then is its start time telling. */
+        p.fd = c->pidfd;
+        if (poll(&p, 1, 0) == 0 &&
+            state_start_time(proc_fd, (pid_t)c->state.pid) == c->state.start_time)
+                return true;
+        fd_close(&c->pidfd);
+        return false;
+}
+
+static bool is_frozen(const struct container *c, const struct host_cgroup *cg)
+{
+        autoclose int fd = cgroup_open(cg, c->state.cgroup);
+
+        return fd >= 0 && cgroup_is_frozen(fd);
+}
+
+enum container_status container_status(struct container *c, int proc_fd,
+                                       const struct host_cgroup *cg)
+{
+        if (c->state.version == 0)
+                return CONTAINER_CREATING;
+        if (c->state.pid == 0) {
+                /* The lock is held as long as somebody is at it. */
+                if (flock(c->dir_fd, LOCK_SH | LOCK_NB) < 0)
+                        return CONTAINER_CREATING;
+                (void)flock(c->dir_fd, LOCK_UN);
+                return CONTAINER_STOPPED;
+        }
+        if (!is_alive(c, proc_fd))
+                return CONTAINER_STOPPED;
+        if (cg && is_frozen(c, cg))
+                return CONTAINER_PAUSED;
+        return gate_is_waiting(c->dir_fd) ? CONTAINER_CREATED : CONTAINER_RUNNING;
+}
+
+static int signal_one(pid_t pid, void *arg)
+{
+        autoclose int pidfd = sys_pidfd_open(pid);
+
+        if (pidfd >= 0)
+                (void)sys_pidfd_send_signal(pidfd, *(const int *)arg); /* it may be gone by now */
+        return 0;
+}
+
+static int kill_cgroup(const struct container *c, const struct host_cgroup *cg, int sig,
+                       struct err *e)
+{
+        autoclose int fd = cgroup_open(cg, c->state.cgroup);
+        int r;
+
+        if (fd == -ENOENT)
+                return 0;
+        if (fd < 0)
+                return err_sys(e, -fd, "cannot open the cgroup %s", c->state.cgroup);
+        r = sig == SIGKILL ? cgroup_kill(fd) : cgroup_each_process(fd, signal_one, &sig);
+        return r < 0 ? err_sys(e, -r, "cannot signal the cgroup %s", c->state.cgroup) : 0;
+}
+
+int container_kill(struct container *c, int proc_fd, const struct host_cgroup *cg, int sig,
+                   bool all, struct err *e)
+{
+        enum container_status s = container_status(c, proc_fd, NULL);
+        bool alone = !(c->state.namespaces & CLONE_NEWPID);
+        int r;
+
+        if (c->state.version == 0 || (c->state.pid == 0 && s == CONTAINER_CREATING))
+                return err_set(e, "container not running: it is being created");
+        if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
+                return kill_cgroup(c, cg, sig, e);
+        if (s == CONTAINER_STOPPED)
+                return err_set(e, "container not running: no such process");
+        r = sys_pidfd_send_signal(c->pidfd, sig);
+        if (r == -ESRCH)
+                return err_set(e, "container not running: no such process");
+        return r < 0 ? err_sys(e, -r, "cannot send the signal") : 0;
+}
+
+/* Kill the group and wait until it is empty. Init may be outside of it, if an
+ * engine has moved it: then it is killed by its own descriptor. */
+static int end_all(struct container *c, const struct host_cgroup *cg, struct err *e)
+{
+        autoclose int fd = c->state.version ? cgroup_open(cg, c->state.cgroup) : -ENOENT;
+        struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+
+        if (fd >= 0 && kill_cgroup(c, cg, SIGKILL, e) < 0)
+                return -1;
+        if (c->pidfd >= 0) {
+                (void)sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: dead already */
+                if (poll(&p, 1, KILL_WAIT_MS) == 0)
+                        return err_set(e, "the container's process does not end on SIGKILL");
+        }
+        return fd >= 0 ? cgroup_wait_empty(fd, KILL_WAIT_MS, e) : 0;
+}
+
+int container_delete(struct container *c, int proc_fd, const struct host_cgroup *cg, bool force,
+                     struct err *e)
+{
+        enum container_status s = container_status(c, proc_fd, cg);
+        unsigned made = (unsigned)c->state.cgroup_made;
+
+        /* A create that was killed may have made it and not said so. */
+        if (c->state.pid == 0 && made == 0)
+                made = 1;
+        if (!force && (s == CONTAINER_RUNNING || s == CONTAINER_PAUSED))
+                return err_set(e, "cannot delete container %s that is not stopped: %s", c->id,
+                               container_status_name(s));
+        /* Kill first: whoever holds the lock may be waiting for these processes. */
+        if (end_all(c, cg, e) < 0 || container_lock(c, e) < 0 || end_all(c, cg, e) < 0)
+                return -1;
+        if (c->state.version && cgroup_remove(cg, c->state.cgroup, made, e) < 0)
+                return -1;
+        return container_forget(c, e);
+}
+
+int container_write_pid(const char *path, pid_t pid, struct err *e)
+{
+        char text[16];
+        int len = snprintf(text, sizeof(text), "%d", pid);
+
+        return file_replace(AT_FDCWD, path, text, (size_t)len, 0644, e);
+}
+
+int container_commit(struct container *c, int proc_fd, pid_t pid, const char *pid_file,
+                     struct err *e)
+{
+        c->state.pid = (uint64_t)pid;
+        c->state.start_time = state_start_time(proc_fd, pid);
+        if (c->state.start_time == 0)
+                return err_set(e, "the container's process is gone");
+        if (state_store(c->dir_fd, &c->state, e) < 0)
+                return -1;
+        return pid_file ? container_write_pid(pid_file, pid, e) : 0;
+}

@@ -1,0 +1,165 @@
+#include "kenro/run/create.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/base/log.h"
+#include "kenro/base/sys.h"
+#include "kenro/part/stash.h"
+#include "kenro/run/job.h"
+#include "kenro/run/spawn.h"
+#include "kenro/run/steps.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+uint64_t create_namespaces(const struct spec *s, const struct namespace_plan *ns)
+{
+        static const uint64_t types[] = { CLONE_NEWNS,   CLONE_NEWUTS,   CLONE_NEWIPC,
+                                          CLONE_NEWNET,  CLONE_NEWPID,   CLONE_NEWUSER,
+                                          CLONE_NEWTIME, CLONE_NEWCGROUP };
+        uint64_t own = 0;
+
+        for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+                if (namespace_is_own(s, ns, types[i]))
+                        own |= types[i];
+        return own;
+}
+
+/* What a delete needs stands in the state before anything else is made. */
+static int record(const struct create_input *in, struct container *c, struct err *e)
+{
+        const struct plan *p = in->plan;
+        const struct spec *s = &in->file->spec;
+        struct arena a;
+
+        if (arena_init(&a, 1 << 16, e) < 0)
+                return -1;
+        c->state = (struct state){
+                .version = STATE_VERSION,
+                .oci_version = s->oci_version,
+                .id = in->id,
+                .bundle = in->bundle,
+                .rootfs = p->rootfs.path,
+                .cgroup = p->cgroup.path,
+                .created = state_now(&a, e),
+                .namespaces = create_namespaces(s, &p->ns),
+                .chroot = p->ns.mount_joined,
+                .no_process = !p->has_process,
+                .own_user = p->ns.user_new || p->ns.user_joined,
+                .annotations = s->annotations,
+        };
+        if (!c->state.created || state_store(c->dir_fd, &c->state, e) < 0)
+                return -1;
+        if (file_replace(c->dir_fd, "config.json", in->file->src.text, in->file->src.len, 0600, e) <
+            0)
+                return -1;
+        if (!p->process.seccomp.v)
+                return 0;
+        return file_replace(c->dir_fd, "seccomp.bpf", p->process.seccomp.v,
+                            p->process.seccomp.n * sizeof(*p->process.seccomp.v), 0600, e);
+}
+
+/* Pipes of callers belong to root; a program that is not must be able to open
+ * /dev/stderr. Other files are the caller's own. */
+static void give_stdio(const struct plan *p)
+{
+        struct stat st;
+
+        for (int fd = 0; p->stdio_owner && fd <= 2; fd++)
+                if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+                    fchown(fd, p->stdio_uid, (gid_t)-1) < 0)
+                        log_debug("cannot give descriptor %d to uid %u", fd, p->stdio_uid);
+}
+
+/* All that is made on the host, in the order in which undo takes it back. */
+static int prepare(struct job *j, const struct create_input *in, struct err *e)
+{
+        const struct plan *p = in->plan;
+
+        if (record(in, j->container, e) < 0 ||
+            (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0))
+                return -1;
+        if (cgroup_parent(&p->cgroup, in->cgroup, &j->cgroup, e) < 0)
+                return -1;
+        j->container->state.cgroup_made = j->cgroup.made;
+        if (cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e) < 0)
+                return -1;
+        if (p->stash) {
+                j->stash_fd = stash_parent(e);
+                if (j->stash_fd < 0 || device_stash_parent(&p->device, j->stash_fd, e) < 0)
+                        return -1;
+        }
+        if (p->mount.n > 0 && p->mount.dev >= 0) {
+                j->dev_fd = mount_make(&p->mount.v[p->mount.dev], e);
+                if (j->dev_fd < 0 || device_dev_parent(&p->device, j->dev_fd, e) < 0)
+                        return -1;
+        }
+        give_stdio(p);
+        return 0;
+}
+
+static void undo(struct job *j, const struct create_input *in)
+{
+        struct err ignored;
+
+        spawn_undo(j);
+        if (j->cgroup.fd >= 0) {
+                (void)cgroup_kill(j->cgroup.fd);
+                (void)cgroup_wait_empty(j->cgroup.fd, 1000, &ignored);
+                cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
+        }
+        (void)container_forget(j->container, &ignored);
+}
+
+/* The child: never returns. */
+static void be_child(struct job *j)
+{
+        struct err e;
+
+        (void)relay(create_steps, CHILD, &j->report, j, &e);
+        _exit(1);
+}
+
+int container_create(const struct create_input *in, struct created *ret, struct err *e)
+{
+        struct created r = { .container = CONTAINER_INIT, .pidfd = -1 };
+        struct job j = JOB_INIT;
+        int made;
+
+        if (container_new(in->root, in->id, &r.container, e) < 0)
+                return -1;
+        j.plan = in->plan;
+        j.process = &in->plan->process;
+        j.host = in->host;
+        j.container = &r.container;
+        j.pid_file = in->pid_file;
+        j.console_fd = in->console_fd;
+        j.waits = in->waits;
+        if (prepare(&j, in, e) < 0) {
+                undo(&j, in);
+                return -1;
+        }
+        made = spawn(&j, in->plan->ns.clone, in->plan->ns.middle, e);
+        if (made == 0)
+                be_child(&j);
+        if (made < 0 || relay(create_steps, PARENT, &j.report, &j, e) < 0) {
+                spawn_explain(&j, e);
+                undo(&j, in);
+                return -1;
+        }
+        if (!in->waits) {
+                /* The end of file is the execve; anything else its failure. */
+                struct baton b;
+                ssize_t n = read(j.sock, &b, sizeof(b));
+
+                if (n != 0 && baton_error(&b, n, e) < 0) {
+                        undo(&j, in);
+                        return -1;
+                }
+        }
+        r.pid = j.pid;
+        r.pidfd = j.pidfd;
+        fd_close(&j.sock);
+        *ret = r;
+        return 0;
+}

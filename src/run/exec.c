@@ -1,0 +1,113 @@
+#include "kenro/run/exec.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/base/sys.h"
+#include "kenro/run/job.h"
+#include "kenro/run/spawn.h"
+#include "kenro/run/steps.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan *ret, struct err *e)
+{
+        autoclose int fd = openat(c->dir_fd, "seccomp.bpf", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        void *text;
+        size_t len;
+
+        *ret = (struct seccomp_plan){ 0 };
+        if (fd < 0 && errno == ENOENT)
+                return 0; /* created without one */
+        if (fd < 0)
+                return err_sys(e, errno, "cannot open the container's seccomp filter");
+        text = file_read_fd(fd, a, SECCOMP_INSN_MAX * sizeof(struct sock_filter) + 1, &len, e);
+        if (!text)
+                return err_in(e, "seccomp filter");
+        if (len == 0 || len % sizeof(struct sock_filter) != 0)
+                return err_set(e, "the container's seccomp filter is damaged");
+        ret->v = text;
+        ret->n = len / sizeof(struct sock_filter);
+        return 0;
+}
+
+/* The group that init is in now, which may not be the one it was made in: a
+ * systemd inside, or a nested runtime, has moved it. */
+static int open_inits_cgroup(const struct exec_input *in)
+{
+        char name[32], text[PATH_MAX + 64], *at;
+
+        snprintf(name, sizeof(name), "%d/cgroup", (int)in->container->state.pid);
+        if (file_peek(in->host->proc_fd, name, text, sizeof(text)) <= 0)
+                return -ENOENT;
+        at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+        if (!at)
+                return -ENOENT;
+        at = strstr(at, "0::") + 3;
+        at[strcspn(at, "\n")] = '\0';
+        return at[0] == '/' ? cgroup_open(in->cgroup, at) : -ENOENT;
+}
+
+/* Clone into the container's group; where that cannot hold processes, because
+ * controllers are enabled below it, into init's own. */
+static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
+{
+        int made;
+
+        j->cgroup.fd = cgroup_open(in->cgroup, in->container->state.cgroup);
+        made = j->cgroup.fd < 0 ? -1 : spawn(j, 0, false, e);
+        if (made >= 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
+                return made;
+        fd_close(&j->cgroup.fd);
+        j->cgroup.fd = open_inits_cgroup(in);
+        if (j->cgroup.fd < 0)
+                return err_sys(e, -j->cgroup.fd, "cannot open the container's cgroup");
+        return spawn(j, 0, false, e);
+}
+
+static int open_root(const struct exec_input *in, struct err *e)
+{
+        char name[32];
+        int fd;
+
+        snprintf(name, sizeof(name), "%d/root", (int)in->container->state.pid);
+        fd = openat(in->host->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? err_sys(e, errno, "cannot open the container's root") : fd;
+}
+
+int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, struct err *e)
+{
+        struct job j = JOB_INIT;
+        struct baton b;
+        ssize_t n;
+        int made;
+
+        j.process = in->process;
+        j.host = in->host;
+        j.container = in->container;
+        j.console_fd = in->console_fd;
+        j.init_pidfd = in->container->pidfd;
+        if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
+                return -1;
+        made = spawn_in_cgroup(&j, in, e);
+        if (made == 0) {
+                (void)relay(exec_steps, CHILD, &j.report, &j, e);
+                _exit(1);
+        }
+        if (made < 0)
+                return -1;
+        if (relay(exec_steps, PARENT, &j.report, &j, e) < 0) {
+                spawn_explain(&j, e);
+                spawn_undo(&j);
+                return -1;
+        }
+        n = read(j.sock, &b, sizeof(b));
+        if (n != 0 && baton_error(&b, n, e) < 0) {
+                spawn_undo(&j);
+                return -1;
+        }
+        *ret_pid = j.pid;
+        *ret_pidfd = j.pidfd;
+        return 0;
+}

@@ -1,0 +1,121 @@
+#include "kenro/run/state.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/json/json_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FILE_NAME "state.json"
+#define AT(member) .offset = offsetof(struct state, member)
+
+/* clang-format off */
+static const struct json_field fields[] = {
+        { "version",     J_U64, AT(version), .required = true },
+        { "ociVersion",  J_STR, AT(oci_version), .required = true },
+        { "id",          J_STR, AT(id), .required = true },
+        { "pid",         J_U64, AT(pid), .max = INT32_MAX },
+        { "startTime",   J_U64, AT(start_time) },
+        { "bundle",      J_STR, AT(bundle), .required = true },
+        { "rootfs",      J_STR, AT(rootfs), .required = true },
+        { "cgroup",      J_STR, AT(cgroup), .required = true },
+        { "cgroupMade",  J_U64, AT(cgroup_made) },
+        { "created",     J_STR, AT(created), .required = true },
+        { "namespaces",  J_U64, AT(namespaces) },
+        { "chroot",      J_BOOL, AT(chroot) },
+        { "noProcess",   J_BOOL, AT(no_process) },
+        { "ownUser",     J_BOOL, AT(own_user) },
+        { "annotations", J_MAP, J_STR, AT(annotations) },
+        { 0 },
+};
+/* clang-format on */
+static const struct json_shape shape = { sizeof(struct state), fields };
+
+static void write_annotations(struct json_out *o, const struct pairs *p)
+{
+        json_key(o, "annotations");
+        json_map(o);
+        for (size_t i = 0; i < p->n; i++)
+                json_key_str(o, p->v[i].key, p->v[i].value);
+        json_map_end(o);
+}
+
+int state_store(int dir_fd, const struct state *s, struct err *e)
+{
+        struct json_out o;
+        const char *text;
+        size_t len;
+        int r = -1;
+
+        if (json_out_init(&o, false, e) < 0)
+                return -1;
+        json_map(&o);
+        for (const struct json_field *f = fields; f->kind != J_END; f++) {
+                const void *at = (const char *)s + f->offset;
+
+                if (f->kind == J_STR)
+                        json_key_str(&o, f->key, *(const char *const *)at);
+                else if (f->kind == J_U64)
+                        json_key_int(&o, f->key, (int64_t) * (const uint64_t *)at);
+                else if (f->kind == J_BOOL)
+                        json_key_bool(&o, f->key, *(const bool *)at);
+        }
+        write_annotations(&o, &s->annotations);
+        json_map_end(&o);
+        text = json_text(&o, &len, e);
+        if (text)
+                r = file_replace(dir_fd, FILE_NAME, text, len, 0600, e);
+        json_out_release(&o);
+        return r;
+}
+
+int state_load(int dir_fd, struct arena *a, struct state *ret, struct err *e)
+{
+        autoclose int fd = openat(dir_fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct json_source src = { .name = FILE_NAME, .arena = a };
+
+        if (fd < 0)
+                return errno == ENOENT ? 1 : err_sys(e, errno, "cannot open the state file");
+        src.text = file_read_fd(fd, a, STATE_BYTES_MAX, &src.len, e);
+        if (!src.text)
+                return err_in(e, "state file");
+        *ret = (struct state){ 0 };
+        if (json_decode(&src, &shape, ret, e) < 0)
+                return -1;
+        if (ret->version != STATE_VERSION)
+                return err_set(e, "state file: version %llu, this kenro knows %d",
+                               (unsigned long long)ret->version, STATE_VERSION);
+        return 0;
+}
+
+uint64_t state_start_time(int proc_fd, pid_t pid)
+{
+        char name[32], text[1024];
+        const char *at;
+
+        snprintf(name, sizeof(name), "%d/stat", pid);
+        if (file_peek(proc_fd, name, text, sizeof(text)) <= 0)
+                return 0;
+        /* The command's name, in brackets, may hold anything, brackets too. */
+        at = strrchr(text, ')');
+        for (int field = 2; at && field < 22; field++)
+                at = strchr(at + 1, ' ');
+        return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+const char *state_now(struct arena *a, struct err *e)
+{
+        struct timespec now;
+        char text[32];
+        struct tm tm;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &tm);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+        return arena_printf(a, e, "%s.%09ldZ", text, now.tv_nsec);
+}

@@ -1,0 +1,376 @@
+/* Each cell is a one-line adaptor, so that no part learns about the job, and a
+ * reader of the tables at the end sees exactly what each step is given. */
+#include "kenro/run/steps.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/part/descriptor.h"
+#include "kenro/part/keyring.h"
+#include "kenro/part/loopback.h"
+#include "kenro/run/job.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* ---- what both tables use ------------------------------------------------------ */
+
+/* Nobody may read or trace this process while it is the runtime's, and it does
+ * not outlive the runtime: at first by a signal, and from the read-back on by the
+ * end of the baton's socket. */
+static int shelter_cell(struct job *j, struct err *e)
+{
+        sigset_t none;
+
+        (void)j;
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return err_sys(e, errno, "cannot shelter the container's process");
+        prctl(PR_SET_NAME, "kenro:init", 0, 0, 0); /* visible in ps if something hangs */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        /* clone3(2) has reset what had a handler; what was ignored stays ignored,
+         * by us (SIGPIPE) or by the caller. EINVAL for those of libc and SIGKILL. */
+        for (int sig = 1; sig <= SIGRTMAX; sig++)
+                (void)signal(sig, SIG_DFL);
+        return keyring_child(e);
+}
+
+static int console_cell(struct job *j, struct err *e)
+{
+        return console_child(&j->process->console, j->root_fd, j->console_fd, j->plan != NULL, e);
+}
+
+static int session_cell(struct job *j, struct err *e)
+{
+        return console_session_child(&j->process->console, e);
+}
+
+static int cwd_cell(struct job *j, struct err *e)
+{
+        int r = program_cwd_child(&j->process->program, j->root_fd, e);
+
+        j->denied_cwd = r == 1;
+        return r < 0 ? -1 : 0;
+}
+
+static int limits_cell(struct job *j, struct err *e)
+{
+        if (rlimit_child(&j->process->rlimit, e) < 0)
+                return -1;
+        return oom_child(&j->process->oom, j->host->proc_fd, e);
+}
+
+static int privileges_cell(struct job *j, struct err *e)
+{
+        if (caps_child_before(&j->process->caps, e) < 0 || user_child(&j->process->user, e) < 0 ||
+            caps_child_after(&j->process->caps, e) < 0)
+                return -1;
+        if (j->denied_cwd && program_cwd_child(&j->process->program, j->root_fd, e) != 0)
+                return err_sys(e, EACCES, "process.cwd: no access to %s", j->process->program.cwd);
+        return 0;
+}
+
+static bool has_program(const struct job *j)
+{
+        return j->process->program.argv != NULL;
+}
+
+static int program_cell(struct job *j, struct err *e)
+{
+        program_home_child(&j->process->program, j->root_fd);
+        return program_find_child(&j->process->program, j->found, e);
+}
+
+static int descriptors_cell(struct job *j, struct err *e)
+{
+        int *own[] = { &j->sock, &j->gate.in, &j->gate.out };
+        int r;
+
+        r = descriptor_child(j->process->preserve_fds, own, j->waits ? 3 : 1, j->host->proc_fd, e);
+        j->report = j->sock;
+        return r;
+}
+
+static int mount_id(int fd, const char *path, uint64_t *ret)
+{
+        struct statx stx;
+
+        if (statx(fd, path, *path ? 0 : AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+                return -errno;
+        *ret = stx.stx_mnt_id;
+        return 0;
+}
+
+/* The last look before the point of no return: is everything as planned? What
+ * is not yet is CAP_SYS_ADMIN, kept for the filter, which goes with it. */
+static int read_back_cell(struct job *j, struct err *e)
+{
+        struct caps_plan caps = j->process->caps;
+        uint64_t id = 0;
+
+        if (caps.keep_admin) {
+                caps.permitted |= 1ull << CAP_SYS_ADMIN;
+                caps.effective |= 1ull << CAP_SYS_ADMIN;
+        }
+        if (user_child_check(&j->process->user, e) < 0 || caps_child_check(&caps, e) < 0)
+                return -1;
+        if (mount_id(AT_FDCWD, "/", &id) < 0 || id != j->root_mount)
+                return err_set(e, "read-back: the root is not the container's");
+        /* A container may later mount over its own root; a new one has not. */
+        if (j->plan && (mount_id(AT_FDCWD, "/..", &id) < 0 || id != j->root_mount))
+                return err_set(e, "read-back: something lies on the container's root");
+        if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+                return err_sys(e, errno, "cannot outlive the runtime");
+        return 0;
+}
+
+static bool filters_early(const struct job *j)
+{
+        return j->process->caps.keep_admin;
+}
+
+static int early_filter_cell(struct job *j, struct err *e)
+{
+        if (seccomp_child(&j->process->seccomp, e) < 0)
+                return -1;
+        return caps_child_last(&j->process->caps, e);
+}
+
+static bool filters_late(const struct job *j)
+{
+        return j->process->seccomp.v && !j->process->caps.keep_admin;
+}
+
+static int late_filter_cell(struct job *j, struct err *e)
+{
+        if (seccomp_child(&j->process->seccomp, e) < 0)
+                return -1;
+        if (seccomp_answer(&j->process->seccomp, SYS_prctl) == SECCOMP_RET_ALLOW &&
+            prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER)
+                return err_set(e, "read-back: the seccomp filter is not there");
+        return 0;
+}
+
+/* The process that will be visible in the container's pid namespace is made now,
+ * with nothing in its hands that the container may not have. It becomes the
+ * runtime's own child. By clone(2), which more filters allow than clone3(2). */
+static int final_process_cell(struct job *j, struct err *e)
+{
+        long pid = syscall(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, NULL,
+                           &j->shared->pid, NULL, 0);
+
+        if (pid < 0)
+                return err_sys(e, errno, "cannot make the process in the pid namespace");
+        if (pid > 0)
+                _exit(0);
+        return console_session_child(&j->process->console, e);
+}
+
+static int execute_cell(struct job *j, struct err *e)
+{
+        return program_exec_child(&j->process->program, j->found, e);
+}
+
+/* In the parent: the process in between has done its work. */
+static int adopt(struct job *j, struct err *e)
+{
+        pid_t between = j->pid;
+
+        if (waitpid(between, NULL, 0) < 0)
+                return err_sys(e, errno, "cannot wait for the process in between");
+        fd_close(&j->pidfd);
+        j->pid = j->shared->pid;
+        j->pidfd = sys_pidfd_open(j->pid);
+        return j->pidfd < 0 ? err_sys(e, -j->pidfd, "cannot open the container's process") : 0;
+}
+
+/* ---- create ---------------------------------------------------------------------- */
+
+static bool maps_ids(const struct job *j)
+{
+        return j->plan->idmap.wanted || j->plan->idmap.become_root;
+}
+
+static int idmap_parent_cell(struct job *j, struct err *e)
+{
+        if (!j->plan->idmap.wanted)
+                return 0;
+        return idmap_parent(&j->plan->idmap, j->host->proc_fd, j->pid, e);
+}
+
+static int idmap_child_cell(struct job *j, struct err *e)
+{
+        return idmap_child(&j->plan->idmap, e);
+}
+
+static int namespaces_cell(struct job *j, struct err *e)
+{
+        if (namespace_child(&j->plan->ns, j->host->proc_fd, e) < 0)
+                return -1;
+        if (j->plan->loopback && loopback_child(e) < 0)
+                return -1;
+        return uts_child(&j->plan->uts, e);
+}
+
+static int sysctl_cell(struct job *j, struct err *e)
+{
+        return sysctl_child(&j->plan->sysctl, j->host->proc_fd, e);
+}
+
+static int root_cell(struct job *j, struct err *e)
+{
+        int r;
+
+        umask(0); /* what is made below has the mode that was asked for */
+        j->root_fd = rootfs_child(&j->plan->rootfs, j->stash_fd, e);
+        if (j->root_fd < 0)
+                return -1;
+        r = mount_id(j->root_fd, "", &j->root_mount);
+        return r < 0 ? err_sys(e, -r, "cannot tell the root's mount") : 0;
+}
+
+static int mounts_cell(struct job *j, struct err *e)
+{
+        if (mount_child(&j->plan->mount, j->root_fd, j->dev_fd, e) < 0)
+                return -1;
+        return device_child(&j->plan->device, j->root_fd, j->stash_fd, e);
+}
+
+/* As long as the root is writable; that it cannot be made shows later, if it
+ * matters at all. */
+static int make_cwd_cell(struct job *j, struct err *e)
+{
+        struct err ignored;
+        autoclose int fd = path_make_in(j->root_fd, j->process->program.cwd, false, &ignored);
+
+        (void)e;
+        return 0;
+}
+
+static int masks_cell(struct job *j, struct err *e)
+{
+        return mask_child(&j->plan->mask, j->root_fd, j->stash_fd, e);
+}
+
+static int enter_root_cell(struct job *j, struct err *e)
+{
+        return rootfs_enter_child(&j->plan->rootfs, j->root_fd, e);
+}
+
+static bool joins_pid(const struct job *j)
+{
+        return j->plan->ns.pid_joined;
+}
+
+static bool joins_no_pid(const struct job *j)
+{
+        return !j->plan->ns.pid_joined;
+}
+
+static int join_pid_cell(struct job *j, struct err *e)
+{
+        return namespace_pid_child(&j->plan->ns, e);
+}
+
+static int commit_cell(struct job *j, struct err *e)
+{
+        if (j->plan->ns.pid_joined && adopt(j, e) < 0)
+                return -1;
+        return container_commit(j->container, j->host->proc_fd, j->pid, j->pid_file, e);
+}
+
+static bool waits(const struct job *j)
+{
+        return j->waits;
+}
+
+/* From here on `start` listens, and not the process that has made us. */
+static int gate_cell(struct job *j, struct err *e)
+{
+        j->report = j->gate.out;
+        if (gate_wait_child(&j->gate, e) < 0)
+                return -1;
+        return has_program(j) ? 0 : err_set(e, "the configuration has no process to start");
+}
+
+/* clang-format off */
+const struct step create_steps[] = {
+        /* name                wanted         on the host          in the container */
+        { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
+        { "shelter",           NULL,          NULL,                shelter_cell },
+        { "namespaces",        NULL,          NULL,                namespaces_cell },
+        { "kernel parameters", NULL,          NULL,                sysctl_cell },
+        { "root",              NULL,          NULL,                root_cell },
+        { "mounts",            NULL,          NULL,                mounts_cell },
+        { "working directory", NULL,          NULL,                make_cwd_cell },
+        { "masks",             NULL,          NULL,                masks_cell },
+        { "enter root",        NULL,          NULL,                enter_root_cell },
+        { "console",           NULL,          NULL,                console_cell },
+        { "limits",            NULL,          NULL,                limits_cell },
+        { "session",           joins_no_pid,  NULL,                session_cell },
+        { "pid namespace",     joins_pid,     NULL,                join_pid_cell },
+        { "cwd",               NULL,          NULL,                cwd_cell },
+        { "privileges",        NULL,          NULL,                privileges_cell },
+        { "program",           has_program,   NULL,                program_cell },
+        { "descriptors",       NULL,          NULL,                descriptors_cell },
+        { "read-back",         NULL,          NULL,                read_back_cell },
+        { "early filter",      filters_early, NULL,                early_filter_cell },
+        { "final process",     joins_pid,     NULL,                final_process_cell },
+        { "commit",            NULL,          commit_cell,         NULL },
+        { "start gate",        waits,         NULL,                gate_cell },
+        { "filter",            filters_late,  NULL,                late_filter_cell },
+        { "execute",           has_program,   NULL,                execute_cell },
+        { 0 },
+};
+/* clang-format on */
+
+/* ---- exec ---------------------------------------------------------------------------- */
+
+/* Join everything at once, by init's descriptor. The pid namespace is for
+ * children only: this process stays invisible in it. */
+static int join_cell(struct job *j, struct err *e)
+{
+        const struct state *s = &j->container->state;
+        int r;
+
+        if (s->namespaces && setns(j->init_pidfd, (int)s->namespaces) < 0)
+                return err_sys(e, errno, "cannot join the container's namespaces");
+        if (s->chroot && (fchdir(j->root_fd) < 0 || chroot(".") < 0))
+                return err_sys(e, errno, "cannot enter the container's root");
+        fd_close(&j->root_fd);
+        umask(0);
+        j->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (j->root_fd < 0)
+                return err_sys(e, errno, "cannot open the container's root");
+        r = mount_id(j->root_fd, "", &j->root_mount);
+        return r < 0 ? err_sys(e, -r, "cannot tell the root's mount") : 0;
+}
+
+static int adopt_cell(struct job *j, struct err *e)
+{
+        return adopt(j, e);
+}
+
+/* clang-format off */
+const struct step exec_steps[] = {
+        { "shelter",           NULL,          NULL,                shelter_cell },
+        { "namespaces",        NULL,          NULL,                join_cell },
+        { "console",           NULL,          NULL,                console_cell },
+        { "limits",            NULL,          NULL,                limits_cell },
+        { "cwd",               NULL,          NULL,                cwd_cell },
+        { "privileges",        NULL,          NULL,                privileges_cell },
+        { "program",           NULL,          NULL,                program_cell },
+        { "descriptors",       NULL,          NULL,                descriptors_cell },
+        { "read-back",         NULL,          NULL,                read_back_cell },
+        { "early filter",      filters_early, NULL,                early_filter_cell },
+        { "final process",     NULL,          NULL,                final_process_cell },
+        { "adopt",             NULL,          adopt_cell,          NULL },
+        { "filter",            filters_late,  NULL,                late_filter_cell },
+        { "execute",           NULL,          NULL,                execute_cell },
+        { 0 },
+};
+/* clang-format on */

@@ -1,0 +1,64 @@
+#include "kenro/cmd/cmd.h"
+
+#include "kenro/base/file.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+const struct option_row no_rows[] = { { 0 } };
+
+/* clang-format off */
+#define ID "CONTAINER-ID"
+const struct command commands[] = {
+        { "create", cmd_create, create_rows, ID,
+          "make a container from a bundle, ready to be started", 1, 1, true, true, 0 },
+        { "start", cmd_start, no_rows, ID,
+          "run the program of a created container", 1, 1, true, false, 0 },
+        { "run", cmd_run, run_rows, ID,
+          "create and start, wait, and remove the container", 1, 1, true, true, 0 },
+        { "exec", cmd_exec, exec_rows, ID " [PROGRAM [ARG...]]",
+          "run one more program in a container", 1, -1, false, true, EXIT_EXEC_FAILED },
+        { "kill", cmd_kill, kill_rows, ID " [SIGNAL]",
+          "send a signal (default: TERM)", 1, 2, false, false, 0 },
+        { "delete", cmd_delete, delete_rows, ID,
+          "remove a stopped container", 1, 1, true, false, 0 },
+        { "state", cmd_state, no_rows, ID,
+          "print a container's state as JSON", 1, 1, true, false, 0 },
+        { "list", cmd_list, list_rows, "",
+          "print all containers", 0, 0, true, false, 0 },
+        { "spec", cmd_spec, spec_rows, "",
+          "write a hardened config.json to begin with", 0, 0, true, false, 0 },
+        { "check", cmd_check, check_rows, "[BUNDLE]",
+          "do all that create does before it changes anything", 0, 1, true, false, 0 },
+        { "features", cmd_features, no_rows, "",
+          "print what this binary supports, as JSON", 0, 0, true, false, 0 },
+        { 0 },
+};
+/* clang-format on */
+
+int cmd_open(struct cli *c, struct container *ret, struct err *e)
+{
+        int r = container_open(c->root, c->operands[0], c->arena, ret, e);
+
+        if (r != 0)
+                return -1;
+        if (ret->state.version == 0)
+                return err_set(e, "container \"%.80s\" does not exist", c->operands[0]);
+        return 0;
+}
+
+int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e)
+{
+        if (host_probe(&ret->host, e) < 0)
+                return -1;
+        return host_cgroup(&ret->cgroup, c->arena, e);
+}
+
+int cmd_print(const char *text, size_t len, struct err *e)
+{
+        int r = file_write_all(STDOUT_FILENO, text, len);
+
+        if (r == 0 && len && text[len - 1] != '\n')
+                r = file_write_all(STDOUT_FILENO, "\n", 1);
+        return r < 0 ? err_sys(e, -r, "cannot write to standard output") : 0;
+}

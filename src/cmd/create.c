@@ -1,0 +1,136 @@
+/* create, run and check. */
+#include "kenro/base/fd.h"
+#include "kenro/base/log.h"
+#include "kenro/cmd/console.h"
+#include "kenro/cmd/prepare.h"
+#include "kenro/part/descriptor.h"
+#include "kenro/run/foreground.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct create_options, member)
+
+/* clang-format off */
+#define COMMON_ROWS                                                                              \
+        { "bundle", 'b', OPTION_TEXT, AT(bundle), "DIR", "the bundle (default: here)" },         \
+        { "console-socket", 0, OPTION_TEXT, AT(console_socket), "PATH",                          \
+          "send the terminal's master there" },                                                  \
+        { "pid-file", 0, OPTION_TEXT, AT(pid_file), "FILE", "write the process's id there" },    \
+        { "preserve-fds", 0, OPTION_NUMBER, AT(preserve_fds), "N",                               \
+          "pass N descriptors, from 3 on, to the program" },                                     \
+        { "no-new-keyring", 0, OPTION_FLAG, AT(no_new_keyring), NULL, NULL },                    \
+        { "no-pivot", 0, OPTION_FLAG, AT(no_pivot), NULL, NULL },                                \
+        { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH", NULL },                      \
+        { "no-subreaper", 0, OPTION_FLAG, AT(no_subreaper), NULL, NULL }
+
+const struct option_row create_rows[] = { COMMON_ROWS, { 0 } };
+const struct option_row run_rows[] = {
+        COMMON_ROWS,
+        { "detach", 'd', OPTION_FLAG, AT(detach), NULL, "do not wait for the program" },
+        { "keep", 0, OPTION_FLAG, AT(keep), NULL, "keep the container's records when it ends" },
+        { 0 },
+};
+const struct option_row check_rows[] = {
+        { "bundle", 'b', OPTION_TEXT, AT(bundle), "DIR", "the bundle (default: here)" },
+        { "plan", 0, OPTION_FLAG, AT(plan), NULL, "print what would be done" },
+        { 0 },
+};
+/* clang-format on */
+
+static int create(struct cli *c, bool waits, bool detached, struct cmd_console *console,
+                  struct cmd_host *facts, struct created *ret, struct err *e)
+{
+        const struct create_options *o = c->options;
+        struct prepared p;
+        struct create_input in = {
+                .root = c->root,
+                .id = c->operands[0],
+                .pid_file = o->pid_file,
+                .waits = waits,
+        };
+
+        if (o->preserve_fds > DESCRIPTOR_PRESERVE_MAX)
+                return err_set(e, "--preserve-fds: more than %d", DESCRIPTOR_PRESERVE_MAX);
+        if (container_check_id(in.id, e) < 0 || prepare(c, in.id, &p, e) < 0)
+                return -1;
+        if (!waits && !p.plan->has_process)
+                return err_set(e, "the configuration has no process to start");
+        if (cmd_console_open(o->console_socket, p.plan->process.console.wanted, detached, console,
+                             e) < 0)
+                return -1;
+        in.bundle = p.bundle;
+        in.plan = p.plan;
+        in.host = &p.facts.host;
+        in.cgroup = &p.facts.cgroup;
+        in.file = &p.file;
+        in.console_fd = console->child;
+        if (facts)
+                *facts = p.facts;
+        return container_create(&in, ret, e);
+}
+
+int cmd_create(struct cli *c, struct err *e)
+{
+        struct cmd_console console;
+        struct created made;
+
+        return create(c, true, true, &console, NULL, &made, e);
+}
+
+int cmd_run(struct cli *c, struct err *e)
+{
+        const struct create_options *o = c->options;
+        struct cmd_console console;
+        struct cmd_host facts;
+        struct created made;
+        struct err late;
+        int status, master;
+
+        if (!o->detach && foreground_begin(!o->no_subreaper, e) < 0)
+                return -1;
+        if (create(c, false, o->detach, &console, &facts, &made, e) < 0)
+                return -1;
+        if (o->detach)
+                return 0;
+        master = cmd_console_master(&console);
+        status = foreground_wait(made.pid, made.pidfd, master, e);
+        fd_close(&master);
+        if (!o->keep &&
+            container_delete(&made.container, facts.host.proc_fd, &facts.cgroup, true, &late) < 0)
+                log_warn("%s", late.text);
+        return status;
+}
+
+static void print_plan(const struct plan *p)
+{
+        printf("root: %s%s\n", p->rootfs.path, p->rootfs.readonly ? " (read-only)" : "");
+        printf("cgroup: %s\n", p->cgroup.path);
+        for (size_t i = 0; i < p->mount.n; i++)
+                printf("mount: %s %s%s%s\n", p->mount.v[i].type, p->mount.v[i].dest,
+                       p->mount.v[i].source ? " from " : "",
+                       p->mount.v[i].source ? p->mount.v[i].source : "");
+        printf("ids: %u:%u\n", p->process.user.uid, p->process.user.gid);
+        printf("capabilities: bounding %#llx effective %#llx\n",
+               (unsigned long long)p->process.caps.bounding,
+               (unsigned long long)p->process.caps.effective);
+        printf("no_new_privs: %s\n", p->process.caps.no_new_privs ? "on" : "off");
+        printf("seccomp: %zu instructions\n", p->process.seccomp.n);
+        printf("device program: %zu instructions\n", p->cgroup_device.n);
+}
+
+int cmd_check(struct cli *c, struct err *e)
+{
+        struct create_options *o = c->options;
+        struct prepared p;
+
+        if (c->n_operands > 0)
+                o->bundle = c->operands[0];
+        if (prepare(c, "check", &p, e) < 0)
+                return -1;
+        if (o->plan)
+                print_plan(p.plan);
+        else
+                printf("%s: ok\n", p.bundle);
+        return 0;
+}

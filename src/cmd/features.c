@@ -1,0 +1,137 @@
+/* What this binary can do, whatever host it is on: features.md of the OCI
+ * runtime specification. The lists come from the tables that decode. */
+#include "kenro/cmd/cmd.h"
+#include "kenro/json/json_write.h"
+#include "kenro/part/mount_option.h"
+#include "kenro/spec/spec_fields.h"
+
+#include "config.h"
+
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+
+/* Names that are known only to be refused are no feature. */
+static bool is_built(const char *name)
+{
+        static const char *const unbuilt[] = { "", "idmap", "ridmap", "tmpcopyup",
+                                               "SCMP_ACT_NOTIFY" };
+
+        for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
+                if (strcmp(name, unbuilt[i]) == 0)
+                        return false;
+        return true;
+}
+
+static void names(struct json_out *o, const char *key, const struct name *table)
+{
+        json_key(o, key);
+        json_list(o);
+        for (; table->name; table++)
+                if (is_built(table->name))
+                        json_str(o, table->name);
+        json_list_end(o);
+}
+
+static void capabilities(struct json_out *o)
+{
+        json_key(o, "capabilities");
+        json_list(o);
+        for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
+                char *name = cap_to_name(cap);
+
+                for (char *s = name; s && *s; s++)
+                        if (*s >= 'a' && *s <= 'z')
+                                *s = (char)(*s - 'a' + 'A');
+                if (name)
+                        json_str(o, name);
+                cap_free(name);
+        }
+        json_list_end(o);
+}
+
+static void cgroup(struct json_out *o)
+{
+        json_key(o, "cgroup");
+        json_map(o);
+        json_key_bool(o, "v1", false);
+        json_key_bool(o, "v2", true);
+        json_key_bool(o, "systemd", false);
+        json_key_bool(o, "systemdUser", false);
+        json_key_bool(o, "rdma", false);
+        json_map_end(o);
+}
+
+static void seccomp(struct json_out *o)
+{
+        json_key(o, "seccomp");
+        json_map(o);
+        json_key_bool(o, "enabled", true);
+        names(o, "actions", spec_seccomp_action_names);
+        names(o, "operators", spec_seccomp_compare_names);
+        names(o, "archs", spec_seccomp_arch_names);
+        names(o, "knownFlags", spec_seccomp_flag_names);
+        names(o, "supportedFlags", spec_seccomp_flag_names);
+        json_map_end(o);
+}
+
+static void disabled(struct json_out *o, const char *key)
+{
+        json_key(o, key);
+        json_map(o);
+        json_key_bool(o, "enabled", false);
+        json_map_end(o);
+}
+
+static void linux_part(struct json_out *o)
+{
+        json_key(o, "linux");
+        json_map(o);
+        names(o, "namespaces", spec_namespace_names);
+        capabilities(o);
+        cgroup(o);
+        seccomp(o);
+        disabled(o, "apparmor");
+        disabled(o, "selinux");
+        disabled(o, "intelRdt");
+        json_key(o, "mountExtensions");
+        json_map(o);
+        disabled(o, "idmap");
+        json_map_end(o);
+        disabled(o, "netDevices");
+        json_map_end(o);
+}
+
+int cmd_features(struct cli *c, struct err *e)
+{
+        const struct scmp_version *v = seccomp_version();
+        struct json_out o;
+        const char *text;
+        char version[40];
+        size_t len;
+
+        (void)c;
+        if (json_out_init(&o, true, e) < 0)
+                return -1;
+        snprintf(version, sizeof(version), "%u.%u.%u", v->major, v->minor, v->micro);
+        json_map(&o);
+        json_key_str(&o, "ociVersionMin", "1.0.0");
+        json_key_str(&o, "ociVersionMax", KENRO_SPEC_VERSION);
+        names(&o, "mountOptions", mount_option_names);
+        linux_part(&o);
+        json_key(&o, "annotations");
+        json_map(&o);
+        json_key_str(&o, "org.kenro.version", KENRO_VERSION);
+        json_key_str(&o, "org.kenro.commit", KENRO_COMMIT);
+        json_key_str(&o, "io.github.seccomp.libseccomp.version", version);
+        json_map_end(&o);
+        json_key(&o, "potentiallyUnsafeConfigAnnotations");
+        json_list(&o);
+        json_list_end(&o);
+        json_map_end(&o);
+        text = json_text(&o, &len, e);
+        return text ? cmd_print(text, len, e) : -1;
+}

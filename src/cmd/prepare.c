@@ -1,0 +1,72 @@
+#include "kenro/cmd/prepare.h"
+
+#include "kenro/base/path.h"
+#include "kenro/policy/fill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_bundle(struct cli *c, struct prepared *p, struct err *e)
+{
+        const struct create_options *o = c->options;
+        const char *bundle = o->bundle ? o->bundle : ".";
+        char here[PATH_MAX] = "", joined[2 * PATH_MAX], clean[PATH_MAX];
+
+        p->bundle_fd = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (p->bundle_fd < 0)
+                return err_sys(e, errno, "cannot open the bundle %s", bundle);
+        if (bundle[0] != '/' && !getcwd(here, sizeof(here)))
+                return err_sys(e, errno, "cannot tell the working directory");
+        snprintf(joined, sizeof(joined), "%s/%s", here, bundle);
+        if (path_clean(joined, clean, sizeof(clean), e) < 0)
+                return err_in(e, "bundle");
+        p->bundle = arena_strndup(c->arena, clean, strlen(clean), e);
+        return p->bundle ? 0 : -1;
+}
+
+/* What callers may ask for and nothing does yet is an error, not ignored. */
+static int check_unbuilt(const struct cli *c, struct err *e)
+{
+        const struct create_options *o = c->options;
+        const char *manager = c->global.cgroup_manager;
+
+        if (c->global.systemd_cgroup || (manager && strcmp(manager, "cgroupfs") != 0))
+                return err_set(e, "the cgroup manager '%s' is not supported yet",
+                               c->global.systemd_cgroup ? "systemd" : manager);
+        if (o->pidfd_socket)
+                return err_set(e, "--pidfd-socket is not supported yet");
+        if (o->no_pivot) {
+                err_set(e,
+                        "--no-pivot is refused: without pivot_root the host's mounts stay in reach");
+                return err_hint(e, "put the root file system on something else than an initramfs");
+        }
+        return 0;
+}
+
+int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
+{
+        const struct create_options *o = c->options;
+        struct prepared p = { .bundle_fd = -1 };
+        struct plan_input in = { .id = id, .preserve_fds = o->preserve_fds };
+        struct plan *plan = ARENA_NEW(c->arena, struct plan, 1, e);
+
+        if (!plan || check_unbuilt(c, e) < 0 || open_bundle(c, &p, e) < 0)
+                return -1;
+        if (spec_load(p.bundle_fd, "config.json", c->arena, &p.file, e) < 0 ||
+            fill_spec(&p.file.spec, c->arena, e) < 0 || cmd_probe(c, &p.facts, e) < 0)
+                return -1;
+        in.bundle = p.bundle;
+        in.bundle_fd = p.bundle_fd;
+        in.spec = &p.file.spec;
+        in.host = &p.facts.host;
+        if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
+                return -1;
+        p.plan = plan;
+        *ret = p;
+        /* From here on a changed plan is a crash, not a surprise. */
+        return arena_seal(c->arena, e);
+}

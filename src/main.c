@@ -1,0 +1,242 @@
+/* kenro: a minimal, hardened OCI container runtime. */
+#include "kenro/base/fd.h"
+#include "kenro/base/log.h"
+#include "kenro/base/names.h"
+#include "kenro/cmd/cmd.h"
+#include "kenro/part/descriptor.h"
+#include "kenro/plan/plan.h"
+#include "kenro/run/image.h"
+
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { SCRATCH_BYTES_MAX = 8 << 20 };
+
+#define AT(member) offsetof(struct global_options, member)
+
+/* clang-format off */
+static const struct option_row global_rows[] = {
+        { "root", 0, OPTION_TEXT, AT(root), "DIR", "where containers are recorded (/run/kenro)" },
+        { "log", 0, OPTION_TEXT, AT(log), "FILE", "also write errors there" },
+        { "log-format", 0, OPTION_TEXT, AT(log_format), "text|json", "how (default: text)" },
+        { "log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL",
+          "error, warning, info or debug (default: error)" },
+        { "debug", 0, OPTION_FLAG, AT(debug), NULL, "the same as --log-level debug" },
+        { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME", "cgroupfs" },
+        { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
+        { "rootless", 0, OPTION_TEXT, AT(rootless), "WHEN", NULL },
+        { "criu", 0, OPTION_TEXT, AT(criu), "PATH", NULL },
+        { 0 },
+};
+
+static const struct name levels[] = {
+        { "error", LOG_ERROR }, { "warning", LOG_WARN }, { "warn", LOG_WARN },
+        { "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
+};
+/* clang-format on */
+
+static int print_version(void)
+{
+        printf("kenro version %s\ncommit: %s\nspec: %s\n", KENRO_VERSION, KENRO_COMMIT,
+               KENRO_SPEC_VERSION);
+        return 0;
+}
+
+static int print_help(void)
+{
+        printf("Usage: kenro [OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+               "A minimal, hardened OCI container runtime.\n\nCommands:\n");
+        for (const struct command *c = commands; c->name; c++)
+                printf("  %-10s %s\n", c->name, c->summary);
+        printf("\nOptions:\n");
+        options_help(global_rows);
+        printf("  -v, --version                    print the version\n"
+               "  -h, --help                       print this help\n\n"
+               "'kenro COMMAND --help' says more about a command.\n");
+        return 0;
+}
+
+static int print_command_help(const struct command *c)
+{
+        printf("Usage: kenro %s%s %s\n\n%s\n", c->name, c->rows->kind ? " [OPTIONS]" : "",
+               c->operands, c->summary);
+        if (c->rows->kind)
+                printf("\nOptions:\n");
+        options_help(c->rows);
+        return 0;
+}
+
+static bool is_one_of(const char *arg, const char *a, const char *b, const char *c)
+{
+        return strcmp(arg, a) == 0 || strcmp(arg, b) == 0 || strcmp(arg, c) == 0;
+}
+
+static int open_log(const struct global_options *g, struct err *e)
+{
+        const struct name *level = name_find(levels, g->log_level ? g->log_level : "error");
+        bool json = g->log_format && strcmp(g->log_format, "json") == 0;
+
+        if (!level)
+                return err_set(e, "option '--log-level': '%.40s' is no level", g->log_level);
+        if (g->log_format && !json && strcmp(g->log_format, "text") != 0)
+                return err_set(e, "option '--log-format': '%.40s' is neither text nor json",
+                               g->log_format);
+        return log_open(g->log, json, g->debug ? LOG_DEBUG : (enum log_level)level->value, e);
+}
+
+static int check_root(struct cli *c, struct err *e)
+{
+        c->explicit_root = c->global.root != NULL;
+        c->root = c->explicit_root ? c->global.root : container_root(c->arena, e);
+        if (!c->root)
+                return -1;
+        if (c->root[0] == '\0' || strspn(c->root, "/.") == strlen(c->root))
+                return err_set(e, "option '--root': '%s' is no directory for containers", c->root);
+        return 0;
+}
+
+static const struct command *find_command(const char *name, struct err *e)
+{
+        const struct command *c = commands;
+
+        while (c->name && strcmp(c->name, name) != 0)
+                c++;
+        if (c->name)
+                return c;
+        err_set(e, "unknown command '%.40s'", name);
+        for (c = commands; c->name; c++)
+                if (name_is_near(c->name, name))
+                        err_hint(e, "did you mean '%s'?", c->name);
+        err_hint(e, "see 'kenro --help'");
+        return NULL;
+}
+
+/* The command's own options and operands. Returns 1 if help was asked for. */
+static int parse_command(const struct command *cmd, struct cli *c, int argc, char **argv, int at,
+                         struct err *e)
+{
+        struct options o = { cmd->rows, arena_alloc(c->arena, 1, OPTIONS_BYTES_MAX, e),
+                             cmd->permute };
+
+        if (!o.values)
+                return -1;
+
+        for (int i = at; i < argc && strcmp(argv[i], "--") != 0; i++) {
+                if (argv[i][0] != '-' && !cmd->permute)
+                        break;
+                if (is_one_of(argv[i], "--help", "-h", "-help"))
+                        return 1;
+        }
+        c->options = o.values;
+        if (options_parse(&o, argc, argv, &at, c->arena, e) < 0)
+                return err_hint(e, "see 'kenro %s --help'", cmd->name);
+        c->operands = argv + at;
+        c->n_operands = argc - at;
+        if (c->n_operands < cmd->least)
+                err_set(e, "a %s is missing", cmd->least > 0 ? "container id" : "argument");
+        else if (cmd->most >= 0 && c->n_operands > cmd->most)
+                err_set(e, "unexpected argument '%.60s'", c->operands[cmd->most]);
+        else
+                return 0;
+        return err_hint(e, "usage: kenro %s%s %s", cmd->name, cmd->rows->kind ? " [OPTIONS]" : "",
+                        cmd->operands);
+}
+
+static unsigned preserved(const struct command *cmd, const struct cli *c)
+{
+        if (cmd->run == cmd_create || cmd->run == cmd_run)
+                return ((const struct create_options *)c->options)->preserve_fds;
+        if (cmd->run == cmd_exec)
+                return ((const struct exec_options *)c->options)->preserve_fds;
+        return 0;
+}
+
+/* What goes wrong from here on belongs to the command. */
+static int run_command(const struct command *cmd, struct cli *c, char **whole, struct err *e)
+{
+        if (cmd->own_image && image_seal(whole, e) < 0)
+                return -1;
+        if (cmd->own_image && descriptor_parent(preserved(cmd, c), e) < 0)
+                return -1;
+        return cmd->run(c, e);
+}
+
+static void report(const struct command *cmd, const struct cli *c, const struct err *e)
+{
+        char line[ERR_TEXT_MAX + ERR_HINT_MAX + 8], whole[sizeof(line) + 200];
+
+        err_line(e, line, sizeof(line));
+        if (cmd && c->n_operands > 0)
+                snprintf(whole, sizeof(whole), "%s %.80s: %s", cmd->name, c->operands[0], line);
+        else if (cmd)
+                snprintf(whole, sizeof(whole), "%s: %s", cmd->name, line);
+        else
+                snprintf(whole, sizeof(whole), "%s", line);
+        log_line(LOG_ERROR, whole);
+}
+
+/* Parse everything. Returns the exit status if all is done, or -1 to go on (the
+ * error has a text if that was all). */
+static int parse(int argc, char **argv, struct cli *c, const struct command **cmd, struct err *e)
+{
+        struct options o = { global_rows, &c->global, false };
+        int at = 1, r;
+
+        for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
+                if (is_one_of(argv[i], "--version", "-v", "-V"))
+                        return print_version();
+                if (is_one_of(argv[i], "--help", "-h", "-help"))
+                        return print_help();
+        }
+        if (options_parse(&o, argc, argv, &at, c->arena, e) < 0 || open_log(&c->global, e) < 0)
+                return -1;
+        if (at == argc || strcmp(argv[at], "help") == 0)
+                return print_help();
+        *cmd = find_command(argv[at], e);
+        if (!*cmd)
+                return -1;
+        r = parse_command(*cmd, c, argc, argv, at + 1, e);
+        if (r == 1)
+                return print_command_help(*cmd);
+        return r < 0 ? -1 : check_root(c, e);
+}
+
+int main(int argc, char **argv)
+{
+        const struct command *cmd = NULL;
+        struct arena arena, scratch;
+        struct cli c = { .arena = &arena, .scratch = &scratch };
+        struct err e = { 0 };
+        char **whole;
+        int r;
+
+        log_program(argv[0]);
+        signal(SIGPIPE, SIG_IGN);
+        if (getauxval(AT_SECURE) || fd_fill_stdio(&e) < 0 ||
+            arena_init(&arena, PLAN_BYTES_MAX, &e) < 0 ||
+            arena_init(&scratch, SCRATCH_BYTES_MAX, &e) < 0) {
+                if (!e.text[0])
+                        err_set(&e, "kenro does not run with more privileges than its caller");
+                report(NULL, &c, &e);
+                return EXIT_FAILED;
+        }
+        /* Parsing reorders the arguments; the sealed copy starts from these. */
+        whole = ARENA_NEW(&arena, char *, (size_t)argc + 1, &e);
+        if (whole)
+                memcpy(whole, argv, ((size_t)argc + 1) * sizeof(*whole));
+        r = !whole ? -1 : parse(argc, argv, &c, &cmd, &e);
+        if (r >= 0 && (!cmd || !c.root))
+                return r;
+        if (r >= 0)
+                r = run_command(cmd, &c, whole, &e);
+        if (r >= 0)
+                return r;
+        report(cmd, &c, &e);
+        return cmd && cmd->fail_status ? cmd->fail_status : EXIT_FAILED;
+}

@@ -1,0 +1,46 @@
+# A thin face over meson. On a fresh Debian machine `make run` and `make test`
+# do all the set-up that they need; both want root.
+
+BUILD ?= build
+MESON_FLAGS ?= -Dwerror=true
+
+BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
+	libseccomp-dev libcap-dev libyajl-dev busybox-static
+TEST_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest \
+	clang-format-14 pmccabe debootstrap
+
+.PHONY: all run test bench install fmt clean fuzz
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tests/lib/packages $(BUILD_PACKAGES)
+	meson setup $(BUILD) $(MESON_FLAGS)
+
+# Build, make a bundle, run it, and show what the container sees of itself.
+run: all
+	@tests/lib/first-container $(BUILD)/src/kenro $(BUILD)/first-container
+
+# Every suite, in every build that matters; prints what was skipped and why.
+test:
+	@tests/lib/packages $(TEST_PACKAGES)
+	@tests/run
+
+# Compare with crun and runc of Debian's sid suite; nothing passes or fails here.
+bench: all
+	@tests/lib/packages $(TEST_PACKAGES)
+	@tests/bench/run $(BUILD)/src/kenro
+
+fuzz:
+	@tests/lib/packages $(TEST_PACKAGES)
+	@tests/fuzz/run
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+fmt:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build build-*

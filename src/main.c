@@ -158,9 +158,9 @@ static unsigned preserved(const struct command *cmd, const struct cli *c)
 }
 
 /* What goes wrong from here on belongs to the command. */
-static int run_command(const struct command *cmd, struct cli *c, char **whole, struct err *e)
+static int run_command(const struct command *cmd, struct cli *c, char **argv, struct err *e)
 {
-        if (cmd->own_image && image_seal(whole, e) < 0)
+        if (cmd->own_image && image_seal(argv, e) < 0)
                 return -1;
         if (cmd->own_image && descriptor_parent(preserved(cmd, c), e) < 0)
                 return -1;
@@ -207,14 +207,43 @@ static int parse(int argc, char **argv, struct cli *c, const struct command **cm
         return r < 0 ? -1 : check_root(c, e);
 }
 
+/* The kernel lays the strings of arguments and environment out as one block. */
+static void find_args(struct cli *c, char **argv)
+{
+        char *end = argv[0];
+
+        for (char **s = argv; *s == end; s++)
+                end += strlen(end) + 1;
+        for (char **s = environ; *s && *s == end; s++)
+                end += strlen(end) + 1;
+        c->args = argv[0];
+        c->args_len = (size_t)(end - argv[0]);
+}
+
+/* Copies, because the container's process overwrites what others could read. */
+static char **copy_args(int argc, char **argv, struct arena *a, struct err *e)
+{
+        char **copy = ARENA_NEW(a, char *, (size_t)argc + 1, e);
+
+        for (int i = 0; copy && i < argc; i++) {
+                copy[i] = arena_strndup(a, argv[i], strlen(argv[i]), e);
+                if (!copy[i])
+                        return NULL;
+        }
+        return copy;
+}
+
 int main(int argc, char **argv)
 {
         const struct command *cmd = NULL;
         struct arena arena, scratch;
         struct cli c = { .arena = &arena, .scratch = &scratch };
         struct err e = { 0 };
-        char **whole;
+        char **args;
         int r;
+
+        if (argc < 1)
+                return EXIT_FAILED;
 
         log_program(argv[0]);
         signal(SIGPIPE, SIG_IGN);
@@ -226,15 +255,13 @@ int main(int argc, char **argv)
                 report(NULL, &c, &e);
                 return EXIT_FAILED;
         }
-        /* Parsing reorders the arguments; the sealed copy starts from these. */
-        whole = ARENA_NEW(&arena, char *, (size_t)argc + 1, &e);
-        if (whole)
-                memcpy(whole, argv, ((size_t)argc + 1) * sizeof(*whole));
-        r = !whole ? -1 : parse(argc, argv, &c, &cmd, &e);
+        find_args(&c, argv);
+        args = copy_args(argc, argv, &arena, &e);
+        r = !args ? -1 : parse(argc, args, &c, &cmd, &e);
         if (r >= 0 && (!cmd || !c.root))
                 return r;
         if (r >= 0)
-                r = run_command(cmd, &c, whole, &e);
+                r = run_command(cmd, &c, argv, &e);
         if (r >= 0)
                 return r;
         report(cmd, &c, &e);

@@ -51,6 +51,8 @@ int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e)
 {
         if (host_probe(&ret->host, e) < 0)
                 return -1;
+        ret->host.args = c->args;
+        ret->host.args_len = c->args_len;
         return host_cgroup(&ret->cgroup, c->arena, e);
 }
 

@@ -126,6 +126,22 @@ static int make_node(int dir, const char *name, const struct device_node *n, str
         return 0;
 }
 
+static int make_links(const struct device_plan *p, int dev_fd, struct err *e)
+{
+        for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+                const char *name = links[i].path;
+
+                if (symlinkat(links[i].target, dev_fd, name) < 0) {
+                        if (errno == EEXIST)
+                                continue; /* a device of that name was asked for */
+                        return err_sys(e, errno, "cannot make the link /dev/%s", name);
+                }
+                if (fchownat(dev_fd, name, p->root_uid, p->root_gid, AT_SYMLINK_NOFOLLOW) < 0)
+                        return err_sys(e, errno, "cannot set the owner of /dev/%s", name);
+        }
+        return 0;
+}
+
 int device_dev_parent(const struct device_plan *p, int dev_fd, struct err *e)
 {
         if (fchownat(dev_fd, "", p->root_uid, p->root_gid, AT_EMPTY_PATH) < 0)
@@ -134,9 +150,8 @@ int device_dev_parent(const struct device_plan *p, int dev_fd, struct err *e)
                 if (make_parents(dev_fd, p->dev[i].path, e) < 0 ||
                     make_node(dev_fd, p->dev[i].path, &p->dev[i], e) < 0)
                         return err_in(e, "/dev");
-        for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-                if (symlinkat(links[i].target, dev_fd, links[i].path) < 0 && errno != EEXIST)
-                        return err_sys(e, errno, "cannot make the link /dev/%s", links[i].path);
+        if (make_links(p, dev_fd, e) < 0)
+                return -1;
         if (p->console) {
                 autoclose int fd = openat(dev_fd, "console",
                                           O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0600);

@@ -13,11 +13,23 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 /* ---- what both tables use ------------------------------------------------------ */
+
+#define PROCESS_NAME "kenro:init"
+
+/* The runtime's command line names paths of the host; anybody in the pid
+ * namespace may read it. */
+static void hide_args(const struct host *h)
+{
+        memset(h->args, 0, h->args_len);
+        if (h->args_len >= sizeof(PROCESS_NAME))
+                memcpy(h->args, PROCESS_NAME, sizeof(PROCESS_NAME));
+}
 
 /* Nobody may read or trace this process while it is the runtime's, and it does
  * not outlive the runtime: at first by a signal, and from the read-back on by the
@@ -26,10 +38,10 @@ static int shelter_cell(struct job *j, struct err *e)
 {
         sigset_t none;
 
-        (void)j;
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return err_sys(e, errno, "cannot shelter the container's process");
-        prctl(PR_SET_NAME, "kenro:init", 0, 0, 0); /* visible in ps if something hangs */
+        prctl(PR_SET_NAME, PROCESS_NAME, 0, 0, 0); /* visible in ps if something hangs */
+        hide_args(j->host);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         /* clone3(2) has reset what had a handler; what was ignored stays ignored,

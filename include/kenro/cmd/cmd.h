@@ -31,6 +31,8 @@ struct cli {
         int n_operands;
         void *options; /* the command's own structure, at most OPTIONS_BYTES_MAX */
         struct arena *arena, *scratch;
+        char *args; /* as in struct host */
+        size_t args_len;
 };
 
 struct command {

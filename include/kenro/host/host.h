@@ -15,6 +15,8 @@ struct host {
         uint64_t cap_permitted; /* what it holds */
         unsigned cap_last;      /* largest capability of this kernel */
         bool all_ids;           /* not in a user namespace that lacks ids */
+        char *args;             /* where this process's arguments and environment lie, */
+        size_t args_len;        /* for proc_pid_cmdline(5) to show something else */
 };
 
 struct host_cgroup {

@@ -178,7 +178,21 @@ static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
         return set_attr(at, m->o.rset, m->o.rclear, true, e);
 }
 
-static int mount_one(const struct mount_entry *m, int root_fd, int dev_fd, struct err *e)
+/* A file system of its own; of procfs only its mount, if the instance is given. */
+static int make_fs(const struct mount_entry *m, int proc_fd, struct err *e)
+{
+        autoclose int fd = -1;
+
+        if (proc_fd < 0 || strcmp(m->type, "proc") != 0)
+                return mount_make(m, e);
+        fd = tree_clone(proc_fd, "", false);
+        if (fd < 0)
+                return err_sys(e, -fd, "cannot clone the procfs");
+        return set_attr(fd, m->o.set | m->o.rset, 0, false, e) < 0 ? -1 : fd_take(&fd);
+}
+
+static int mount_one(const struct mount_entry *m, int root_fd, const struct mount_made *given,
+                     struct err *e)
 {
         autoclose int made = -1;
         bool file = m->is_file;
@@ -187,27 +201,28 @@ static int mount_one(const struct mount_entry *m, int root_fd, int dev_fd, struc
         if (m->kind == MOUNT_CHANGE)
                 return change_flags(m, root_fd, e);
         if (m->kind == MOUNT_FS)
-                tree = made = mount_make(m, e);
+                tree = made = make_fs(m, given->proc_fd, e);
         else if (m->kind == MOUNT_INSIDE)
                 tree = made = open_inside(m, root_fd, &file, e);
         else if (m->kind == MOUNT_DEV)
-                tree = dev_fd;
+                tree = given->dev_fd;
         if (tree < 0 || settle(m, tree, e) < 0)
                 return -1;
         return attach(m, root_fd, tree, file, e);
 }
 
-int mount_child(const struct mount_plan *p, int root_fd, int dev_fd, struct err *e)
+int mount_child(const struct mount_plan *p, int root_fd, const struct mount_made *made,
+                struct err *e)
 {
         for (size_t i = 0; i < p->n; i++) {
                 const struct mount_entry *m = &p->v[i];
 
-                if (mount_one(m, root_fd, dev_fd, e) < 0)
+                if (mount_one(m, root_fd, made, e) < 0)
                         return m->index == SIZE_MAX
                                        ? err_in(e, "/dev")
                                        : err_in(e, "mounts[%zu] (%s)", m->index, m->dest);
         }
-        if (p->dev_readonly && set_attr(dev_fd, MOUNT_ATTR_RDONLY, 0, false, e) < 0)
+        if (p->dev_readonly && set_attr(made->dev_fd, MOUNT_ATTR_RDONLY, 0, false, e) < 0)
                 return err_in(e, "/dev");
         return 0;
 }

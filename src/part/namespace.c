@@ -181,10 +181,17 @@ int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e)
         return p->time_new ? enter_time(p, proc_fd, e) : 0;
 }
 
-int namespace_pid_child(const struct namespace_plan *p, struct err *e)
+int namespace_pid_fd(const struct namespace_plan *p)
 {
         for (size_t i = 0; i < p->n_joins; i++)
-                if (p->joins[i].type == CLONE_NEWPID && join(&p->joins[i], e) < 0)
-                        return -1;
+                if (p->joins[i].type == CLONE_NEWPID)
+                        return p->joins[i].fd;
+        return -1;
+}
+
+int namespace_pid_child(const struct namespace_plan *p, struct err *e)
+{
+        if (setns(namespace_pid_fd(p), CLONE_NEWPID) < 0)
+                return err_sys(e, errno, "cannot join the pid namespace");
         return 0;
 }

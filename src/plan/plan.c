@@ -4,6 +4,7 @@
 #include "kenro/spec/spec_load.h"
 
 #include <linux/seccomp.h>
+#include <string.h>
 
 /* A container without a process can be created, and never started. */
 static const struct spec_process no_process = { .cwd = "/" };
@@ -95,6 +96,24 @@ static int build_process(const struct plan_input *in, struct arena *a, struct ar
         return plan_filter_order(&r->process, r->ns.pid_joined, e);
 }
 
+/* The procfs of a joined pid namespace is made once, beforehand. */
+static int plan_procfs(struct plan *r, struct err *e)
+{
+        for (size_t i = 0; r->ns.pid_joined && i < r->mount.n; i++) {
+                const struct mount_entry *m = &r->mount.v[i];
+
+                if (m->kind != MOUNT_FS || strcmp(m->type, "proc") != 0)
+                        continue;
+                if (m->o.n_param > 0)
+                        return err_set(e,
+                                       "mounts[%zu] (%s): option '%.60s' is not possible when a "
+                                       "pid namespace is joined",
+                                       m->index, m->dest, m->o.param[0].key);
+                r->procfs = true;
+        }
+        return 0;
+}
+
 int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
                struct plan *ret, struct err *e)
 {
@@ -111,7 +130,7 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
         if (!r.ns.mount_joined) {
                 if (mount_plan(s, in->bundle_fd, r.rootfs.path, a, &r.mount, e) < 0 ||
                     mask_plan(s, a, &r.mask, e) < 0 ||
-                    device_plan(s, r.mount.dev >= 0, a, &r.device, e) < 0)
+                    device_plan(s, r.mount.dev >= 0, a, &r.device, e) < 0 || plan_procfs(&r, e) < 0)
                         return -1;
         }
         r.stash = r.mask.masked.n > 0 || r.device.n_outside > 0;

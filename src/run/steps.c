@@ -8,6 +8,7 @@
 #include "kenro/part/descriptor.h"
 #include "kenro/part/keyring.h"
 #include "kenro/part/loopback.h"
+#include "kenro/part/procfs.h"
 #include "kenro/run/job.h"
 
 #include <fcntl.h>
@@ -228,6 +229,18 @@ static int namespaces_cell(struct job *j, struct err *e)
         return uts_child(&j->plan->uts, e);
 }
 
+static bool joins_procfs(const struct job *j)
+{
+        return j->plan->procfs;
+}
+
+static int procfs_cell(struct job *j, struct err *e)
+{
+        j->proc_fd = procfs_child(namespace_pid_fd(&j->plan->ns), j->process->user.uid,
+                                  j->process->user.gid, e);
+        return j->proc_fd < 0 ? -1 : 0;
+}
+
 static int sysctl_cell(struct job *j, struct err *e)
 {
         return sysctl_child(&j->plan->sysctl, j->host->proc_fd, e);
@@ -247,7 +260,9 @@ static int root_cell(struct job *j, struct err *e)
 
 static int mounts_cell(struct job *j, struct err *e)
 {
-        if (mount_child(&j->plan->mount, j->root_fd, j->dev_fd, e) < 0)
+        const struct mount_made made = { j->dev_fd, j->proc_fd };
+
+        if (mount_child(&j->plan->mount, j->root_fd, &made, e) < 0)
                 return -1;
         return device_child(&j->plan->device, j->root_fd, j->stash_fd, e);
 }
@@ -315,6 +330,7 @@ const struct step create_steps[] = {
         { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                namespaces_cell },
+        { "procfs",            joins_procfs,  NULL,                procfs_cell },
         { "kernel parameters", NULL,          NULL,                sysctl_cell },
         { "root",              NULL,          NULL,                root_cell },
         { "mounts",            NULL,          NULL,                mounts_cell },

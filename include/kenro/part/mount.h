@@ -43,6 +43,13 @@ int mount_plan(const struct spec *s, int bundle_fd, const char *rootfs, struct a
 /* A detached mount of the file system that M describes: a new descriptor. */
 int mount_make(const struct mount_entry *m, struct err *e);
 
+/* Detached mounts that were made elsewhere, or -1: /dev, and the procfs of a
+ * joined pid namespace, of which each procfs of the container is a clone. */
+struct mount_made {
+        int dev_fd, proc_fd;
+};
+
 /* Attach everything in order. ROOT_FD is the container's root, in this mount
- * namespace; DEV_FD the detached /dev, or -1. */
-int mount_child(const struct mount_plan *p, int root_fd, int dev_fd, struct err *e);
+ * namespace. */
+int mount_child(const struct mount_plan *p, int root_fd, const struct mount_made *made,
+                struct err *e);

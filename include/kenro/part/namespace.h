@@ -45,3 +45,6 @@ int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e);
 /* Children of the caller will be in the joined pid namespace; the caller is
  * not, and stays invisible there: setns(2). */
 int namespace_pid_child(const struct namespace_plan *p, struct err *e);
+
+/* The joined pid namespace, borrowed, or -1. */
+int namespace_pid_fd(const struct namespace_plan *p);

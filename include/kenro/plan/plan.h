@@ -54,6 +54,7 @@ struct plan {
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
         bool loopback;      /* the network namespace is new */
+        bool procfs;        /* of a joined pid namespace */
         bool stash;         /* masks or device nodes need the runtime's own tmpfs */
         bool has_process;   /* process is in the configuration */
         bool stdio_owner;   /* pipes on 0, 1, 2 are given to stdio_uid */

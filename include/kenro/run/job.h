@@ -26,13 +26,13 @@ struct job {
 
         struct cgroup cgroup; /* what the clone goes into */
         struct gate gate;
-        int stash_fd, dev_fd; /* detached mounts, or -1 */
-        int console_fd;       /* where the terminal's master goes, or -1 */
-        int root_fd;          /* the container's root, in the child */
-        uint64_t root_mount;  /* its mount id */
-        int init_pidfd;       /* exec: the container's init */
-        bool denied_cwd;      /* cwd is to be tried again as the process's user */
-        char found[PATH_MAX]; /* args[0] as found */
+        int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
+        int console_fd;                /* where the terminal's master goes, or -1 */
+        int root_fd;                   /* the container's root, in the child */
+        uint64_t root_mount;           /* its mount id */
+        int init_pidfd;                /* exec: the container's init */
+        bool denied_cwd;               /* cwd is to be tried again as the process's user */
+        char found[PATH_MAX];          /* args[0] as found */
 
         int sock;   /* this side's end of the baton's socket */
         int report; /* where this side reports a failure */
@@ -44,6 +44,6 @@ struct job {
 #define JOB_INIT                                                                                   \
         {                                                                                          \
                 .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
-                .console_fd = -1, .root_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1,       \
-                .pidfd = -1                                                                        \
+                .proc_fd = -1, .console_fd = -1, .root_fd = -1, .init_pidfd = -1, .sock = -1,      \
+                .report = -1, .pidfd = -1                                                          \
         }

@@ -19,8 +19,9 @@ char *file_read_fd(int fd, struct arena *a, size_t max, size_t *ret_len, struct 
                 err_sys(e, errno, "cannot stat");
                 return NULL;
         }
-        /* A regular file's size is enough, one byte more shows that it grew. */
-        if (S_ISREG(st.st_mode) && st.st_size >= 0 && (size_t)st.st_size < max)
+        /* A regular file's size is enough, one byte more shows that it grew. Those of
+         * procfs have none. */
+        if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max)
                 room = (size_t)st.st_size + 1;
         buf = arena_alloc(a, room + 1, 1, e);
         if (!buf)

@@ -167,18 +167,16 @@ static int run_command(const struct command *cmd, struct cli *c, char **argv, st
         return cmd->run(c, e);
 }
 
-static void report(const struct command *cmd, const struct cli *c, const struct err *e)
+static void report(const struct command *cmd, const struct cli *c, struct err *e)
 {
-        char line[ERR_TEXT_MAX + ERR_HINT_MAX + 8], whole[sizeof(line) + 200];
+        char line[ERR_TEXT_MAX + ERR_HINT_MAX + 8];
 
-        err_line(e, line, sizeof(line));
         if (cmd && c->n_operands > 0)
-                snprintf(whole, sizeof(whole), "%s %.80s: %s", cmd->name, c->operands[0], line);
+                err_in(e, "%s %.80s", cmd->name, c->operands[0]);
         else if (cmd)
-                snprintf(whole, sizeof(whole), "%s: %s", cmd->name, line);
-        else
-                snprintf(whole, sizeof(whole), "%s", line);
-        log_line(LOG_ERROR, whole);
+                err_in(e, "%s", cmd->name);
+        err_line(e, line, sizeof(line));
+        log_line(LOG_ERROR, line);
 }
 
 /* Parse everything. Returns the exit status if all is done, or -1 to go on (the

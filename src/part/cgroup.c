@@ -174,15 +174,15 @@ int cgroup_kill(int cgroup_fd)
         return file_poke(cgroup_fd, "cgroup.kill", "1");
 }
 
-int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e)
+int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e)
 {
         autoclose int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        struct pollfd p = { .fd = fd, .events = POLLPRI };
+        struct pollfd p[2] = { { .fd = fd, .events = POLLPRI }, { .fd = or_fd, .events = POLLIN } };
 
         if (fd < 0)
                 return errno == ENOENT ? 0 : err_sys(e, errno, "cannot open cgroup.events");
         /* Each read arms the event: a change after it makes poll return. */
-        for (;;) {
+        while (!p[1].revents) {
                 char text[EVENTS_BYTES];
                 ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
                 int r;
@@ -193,11 +193,24 @@ int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e)
                 if (strstr(text, "populated 0"))
                         return 0;
                 do
-                        r = poll(&p, 1, ms);
+                        r = poll(p, 2, ms);
                 while (r < 0 && errno == EINTR);
                 if (r == 0)
                         return err_set(e, "processes are left in the cgroup after %d ms", ms);
         }
+        return 0;
+}
+
+int cgroup_end(int cgroup_fd, int ms, struct err *e)
+{
+        int r;
+
+        if (event(cgroup_fd, "populated ") == 0)
+                return 0;
+        r = cgroup_kill(cgroup_fd);
+        if (r < 0 && r != -ENODEV) /* the group is gone */
+                return err_sys(e, -r, "cannot kill the processes in the cgroup");
+        return cgroup_wait_empty(cgroup_fd, -1, ms, e);
 }
 
 /* Call FN for every directory in FD until it returns other than 0. */
@@ -249,7 +262,7 @@ static int remove_leaf(int parent, const char *name, struct err *e)
                 if (r < 0)
                         return err_sys(e, -r, "cannot open the cgroup %s", name);
                 if (r == 0) {
-                        if (cgroup_wait_empty(fd, REMOVE_WAIT_MS, e) < 0)
+                        if (cgroup_wait_empty(fd, -1, REMOVE_WAIT_MS, e) < 0)
                                 return -1;
                         if (unlinkat(dir, here, AT_REMOVEDIR) < 0 && errno != ENOENT)
                                 return err_sys(e, errno, "cannot remove the cgroup %s", name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { INSN_PER_RULE = 8, INSN_EXTRA = 16 };
+enum { PROGRAMS_MAX = 64 }; /* the kernel's BPF_CGROUP_MAX_PROGS */
 enum { ACCESS_ALL = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE };
 
 /* config-linux.md, Default Devices, and the terminal's ends. */
@@ -158,6 +159,8 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
         return 0;
 }
 
+static const char program_name[] = "kenro_device";
+
 int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, struct err *e)
 {
         static const char license[] = "Apache-2.0";
@@ -166,7 +169,6 @@ int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, stru
                 .insn_cnt = (uint32_t)p->n,
                 .insns = (uintptr_t)p->v,
                 .license = (uintptr_t)license,
-                .prog_name = "kenro_device",
         };
         union bpf_attr attach_attr = {
                 .target_fd = (uint32_t)cgroup_fd,
@@ -178,6 +180,7 @@ int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, stru
 
         if (!p->v)
                 return 0;
+        memcpy(load_attr.prog_name, program_name, sizeof(program_name));
         fd = sys_bpf(BPF_PROG_LOAD, &load_attr, sizeof(load_attr));
         if (fd < 0)
                 return err_sys(e, -fd, "linux.resources.devices: cannot load the device program");
@@ -186,4 +189,36 @@ int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, stru
         if (r < 0)
                 return err_sys(e, -r, "linux.resources.devices: cannot attach the device program");
         return 0;
+}
+
+static void detach_if_ours(int cgroup_fd, uint32_t id)
+{
+        union bpf_attr open_attr = { .prog_id = id };
+        autoclose int fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &open_attr, sizeof(open_attr));
+        struct bpf_prog_info info = { 0 };
+        union bpf_attr info_attr = { .info = { .bpf_fd = (uint32_t)fd,
+                                               .info_len = sizeof(info),
+                                               .info = (uintptr_t)&info } };
+        union bpf_attr detach_attr = { .target_fd = (uint32_t)cgroup_fd,
+                                       .attach_bpf_fd = (uint32_t)fd,
+                                       .attach_type = BPF_CGROUP_DEVICE };
+
+        if (fd >= 0 && sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &info_attr, sizeof(info_attr)) >= 0 &&
+            strcmp(info.name, program_name) == 0)
+                (void)sys_bpf(BPF_PROG_DETACH, &detach_attr,
+                              sizeof(detach_attr)); /* gone is fine */
+}
+
+void cgroup_device_undo(int cgroup_fd)
+{
+        uint32_t ids[PROGRAMS_MAX];
+        union bpf_attr query = { .query = { .target_fd = (uint32_t)cgroup_fd,
+                                            .attach_type = BPF_CGROUP_DEVICE,
+                                            .prog_ids = (uintptr_t)ids,
+                                            .prog_cnt = PROGRAMS_MAX } };
+
+        if (sys_bpf(BPF_PROG_QUERY, &query, sizeof(query)) < 0)
+                return;
+        for (uint32_t i = 0; i < query.query.prog_cnt && i < PROGRAMS_MAX; i++)
+                detach_if_ours(cgroup_fd, ids[i]);
 }

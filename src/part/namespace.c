@@ -181,17 +181,17 @@ int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e)
         return p->time_new ? enter_time(p, proc_fd, e) : 0;
 }
 
-int namespace_pid_fd(const struct namespace_plan *p)
+int namespace_join_fd(const struct namespace_plan *p, uint64_t type)
 {
         for (size_t i = 0; i < p->n_joins; i++)
-                if (p->joins[i].type == CLONE_NEWPID)
+                if (p->joins[i].type == type)
                         return p->joins[i].fd;
         return -1;
 }
 
 int namespace_pid_child(const struct namespace_plan *p, struct err *e)
 {
-        if (setns(namespace_pid_fd(p), CLONE_NEWPID) < 0)
+        if (setns(namespace_join_fd(p, CLONE_NEWPID), CLONE_NEWPID) < 0)
                 return err_sys(e, errno, "cannot join the pid namespace");
         return 0;
 }

@@ -5,6 +5,7 @@
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/cgroup.h"
+#include "kenro/part/cgroup_device.h"
 #include "kenro/run/gate.h"
 
 #include <dirent.h>
@@ -275,21 +276,43 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
         return r < 0 ? err_sys(e, -r, "cannot send the signal") : 0;
 }
 
-/* Kill the group and wait until it is empty. Init may be outside of it, if an
- * engine has moved it: then it is killed by its own descriptor. */
-static int end_all(struct container *c, const struct host_cgroup *cg, struct err *e)
+/* Kill init, which mostly takes all others along, and wait. */
+static int end_init(const struct container *c, int proc_fd, int cgroup_fd, struct err *e)
 {
-        autoclose int fd = c->state.version ? cgroup_open(cg, c->state.cgroup) : -ENOENT;
         struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
 
-        if (fd >= 0 && kill_cgroup(c, cg, SIGKILL, e) < 0)
+        (void)sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: dead already */
+        /* It cannot be reaped before the processes of its pid namespace that have
+         * parents outside; these may wait for us. An empty group is enough then. */
+        if (cgroup_fd >= 0 && cgroup_wait_empty(cgroup_fd, c->pidfd, KILL_WAIT_MS, e) < 0)
                 return -1;
-        if (c->pidfd >= 0) {
-                (void)sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: dead already */
-                if (poll(&p, 1, KILL_WAIT_MS) == 0)
-                        return err_set(e, "the container's process does not end on SIGKILL");
-        }
-        return fd >= 0 ? cgroup_wait_empty(fd, KILL_WAIT_MS, e) : 0;
+        /* An engine may have moved it out of the group. */
+        if (state_is_exiting(proc_fd, (pid_t)c->state.pid) || poll(&p, 1, KILL_WAIT_MS) != 0)
+                return 0;
+        return err_set(e, "the container's process does not end on SIGKILL");
+}
+
+static int end_all(struct container *c, int proc_fd, const struct host_cgroup *cg, struct err *e)
+{
+        autoclose int fd = c->state.version ? cgroup_open(cg, c->state.cgroup) : -ENOENT;
+
+        if (c->pidfd >= 0 && end_init(c, proc_fd, fd, e) < 0)
+                return -1;
+        return fd >= 0 ? cgroup_end(fd, KILL_WAIT_MS, e) : 0;
+}
+
+/* A group that was there before stays, without what kenro has attached to it. */
+static int end_cgroup(const struct container *c, const struct host_cgroup *cg, unsigned made,
+                      struct err *e)
+{
+        autoclose int fd = -1;
+
+        if (made > 0)
+                return cgroup_remove(cg, c->state.cgroup, made, e);
+        fd = cgroup_open(cg, c->state.cgroup);
+        if (fd >= 0)
+                cgroup_device_undo(fd);
+        return 0;
 }
 
 int container_delete(struct container *c, int proc_fd, const struct host_cgroup *cg, bool force,
@@ -305,9 +328,10 @@ int container_delete(struct container *c, int proc_fd, const struct host_cgroup 
                 return err_set(e, "cannot delete container %s that is not stopped: %s", c->id,
                                container_status_name(s));
         /* Kill first: whoever holds the lock may be waiting for these processes. */
-        if (end_all(c, cg, e) < 0 || container_lock(c, e) < 0 || end_all(c, cg, e) < 0)
+        if (end_all(c, proc_fd, cg, e) < 0 || container_lock(c, e) < 0 ||
+            end_all(c, proc_fd, cg, e) < 0)
                 return -1;
-        if (c->state.version && cgroup_remove(cg, c->state.cgroup, made, e) < 0)
+        if (c->state.version && end_cgroup(c, cg, made, e) < 0)
                 return -1;
         return container_forget(c, e);
 }

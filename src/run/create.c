@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+enum { UNDO_WAIT_MS = 1000 };
+
 uint64_t create_namespaces(const struct spec *s, const struct namespace_plan *ns)
 {
         static const uint64_t types[] = { CLONE_NEWNS,   CLONE_NEWUTS,   CLONE_NEWIPC,
@@ -104,27 +106,19 @@ static void undo(struct job *j, const struct create_input *in)
 
         spawn_undo(j);
         if (j->cgroup.fd >= 0) {
-                (void)cgroup_kill(j->cgroup.fd);
-                (void)cgroup_wait_empty(j->cgroup.fd, 1000, &ignored);
+                (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
+                if (j->cgroup.made == 0)
+                        cgroup_device_undo(j->cgroup.fd);
                 cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
         }
         (void)container_forget(j->container, &ignored);
-}
-
-/* The child: never returns. */
-static void be_child(struct job *j)
-{
-        struct err e;
-
-        (void)relay(create_steps, CHILD, &j->report, j, &e);
-        _exit(1);
 }
 
 int container_create(const struct create_input *in, struct created *ret, struct err *e)
 {
         struct created r = { .container = CONTAINER_INIT, .pidfd = -1 };
         struct job j = JOB_INIT;
-        int made;
+        const struct spawn how = { create_steps, in->plan->ns.clone, in->plan->ns.middle };
 
         if (container_new(in->root, in->id, &r.container, e) < 0)
                 return -1;
@@ -135,27 +129,10 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         j.pid_file = in->pid_file;
         j.console_fd = in->console_fd;
         j.waits = in->waits;
-        if (prepare(&j, in, e) < 0) {
+        if (prepare(&j, in, e) < 0 || spawn(&j, &how, e) < 0 ||
+            (!in->waits && spawn_wait_execve(&j, e) < 0)) {
                 undo(&j, in);
                 return -1;
-        }
-        made = spawn(&j, in->plan->ns.clone, in->plan->ns.middle, e);
-        if (made == 0)
-                be_child(&j);
-        if (made < 0 || relay(create_steps, PARENT, &j.report, &j, e) < 0) {
-                spawn_explain(&j, e);
-                undo(&j, in);
-                return -1;
-        }
-        if (!in->waits) {
-                /* The end of file is the execve; anything else its failure. */
-                struct baton b;
-                ssize_t n = read(j.sock, &b, sizeof(b));
-
-                if (n != 0 && baton_error(&b, n, e) < 0) {
-                        undo(&j, in);
-                        return -1;
-                }
         }
         r.pid = j.pid;
         r.pidfd = j.pidfd;

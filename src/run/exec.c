@@ -53,17 +53,18 @@ static int open_inits_cgroup(const struct exec_input *in)
  * controllers are enabled below it, into init's own. */
 static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
 {
-        int made;
+        static const struct spawn how = { .steps = exec_steps };
+        int r;
 
         j->cgroup.fd = cgroup_open(in->cgroup, in->container->state.cgroup);
-        made = j->cgroup.fd < 0 ? -1 : spawn(j, 0, false, e);
-        if (made >= 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
-                return made;
+        r = j->cgroup.fd < 0 ? -1 : spawn(j, &how, e);
+        if (r == 0 || j->pid != 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
+                return r;
         fd_close(&j->cgroup.fd);
         j->cgroup.fd = open_inits_cgroup(in);
         if (j->cgroup.fd < 0)
                 return err_sys(e, -j->cgroup.fd, "cannot open the container's cgroup");
-        return spawn(j, 0, false, e);
+        return spawn(j, &how, e);
 }
 
 static int open_root(const struct exec_input *in, struct err *e)
@@ -79,9 +80,6 @@ static int open_root(const struct exec_input *in, struct err *e)
 int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 {
         struct job j = JOB_INIT;
-        struct baton b;
-        ssize_t n;
-        int made;
 
         j.process = in->process;
         j.host = in->host;
@@ -90,20 +88,7 @@ int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, 
         j.init_pidfd = in->container->pidfd;
         if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
                 return -1;
-        made = spawn_in_cgroup(&j, in, e);
-        if (made == 0) {
-                (void)relay(exec_steps, CHILD, &j.report, &j, e);
-                _exit(1);
-        }
-        if (made < 0)
-                return -1;
-        if (relay(exec_steps, PARENT, &j.report, &j, e) < 0) {
-                spawn_explain(&j, e);
-                spawn_undo(&j);
-                return -1;
-        }
-        n = read(j.sock, &b, sizeof(b));
-        if (n != 0 && baton_error(&b, n, e) < 0) {
+        if (spawn_in_cgroup(&j, in, e) < 0 || spawn_wait_execve(&j, e) < 0) {
                 spawn_undo(&j);
                 return -1;
         }

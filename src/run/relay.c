@@ -44,7 +44,8 @@ static int wait_turn(int sock, uint32_t row, const char *since, struct err *e)
         do
                 n = read(sock, &b, sizeof(b));
         while (n < 0 && errno == EINTR);
-        if (n == 0)
+        /* ECONNRESET: it died with a baton of ours unread. */
+        if (n == 0 || (n < 0 && errno == ECONNRESET))
                 return err_set(e, "%s: the other process died", since);
         if (n < 0)
                 return err_sys(e, errno, "%s: cannot wait for the other process", since);

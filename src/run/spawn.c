@@ -1,11 +1,14 @@
 #include "kenro/run/spawn.h"
 
 #include "kenro/base/fd.h"
+#include "kenro/base/file.h"
+#include "kenro/base/log.h"
 #include "kenro/base/sys.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -44,16 +47,24 @@ static void report(int sock, const struct err *e)
 
 /* The process in between: joins, makes the child as its own parent's, and goes.
  * Returns in the child only. */
-static void pass_through(struct job *j, uint64_t flags)
+static void pass_through(struct job *j, const struct spawn *how)
 {
         struct err e;
         pid_t pid;
+        int r;
 
-        if (namespace_join_child(&j->plan->ns, &e) < 0) {
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* it may join where others could trace it */
+        r = j->by_write ? file_poke(j->cgroup.fd, "cgroup.procs", "0") : 0;
+
+        if (r < 0)
+                err_sys(&e, -r, "cannot enter the container's cgroup");
+        if (r == 0 && how->between)
+                r = namespace_join_child(&j->plan->ns, &e);
+        if (r < 0) {
                 report(j->sock, &e);
                 _exit(1);
         }
-        pid = clone_into(flags | CLONE_PARENT, 0, -1, NULL, &j->shared->pid);
+        pid = clone_into(how->flags | CLONE_PARENT, 0, -1, NULL, &j->shared->through);
         if (pid < 0) {
                 err_sys(&e, -pid, "cannot make the container's process");
                 report(j->sock, &e);
@@ -72,50 +83,119 @@ static int clone_error(int num, struct err *e)
         return -1;
 }
 
-static int reap_between(struct job *j, pid_t between, struct err *e)
+/* Killed before its first instruction: by the kernel, see spawn. */
+static bool never_ran(const struct job *j, const siginfo_t *end)
 {
+        return !j->shared->ran && end->si_code != CLD_EXITED && end->si_status == SIGKILL;
+}
+
+/* Put what the other process died of in place of "died". Returns 1 if it never
+ * ran, else -1. */
+static int explain(struct job *j, struct err *e)
+{
+        static const char *const died = "the other process died";
+        char *at = strstr(e->text, died);
+        siginfo_t end = { 0 };
+
+        if (!at || j->pidfd < 0 || waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED | WNOWAIT) < 0)
+                return -1;
+        snprintf(at, sizeof(e->text) - (size_t)(at - e->text), "the container's process %s %d",
+                 end.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
+                 end.si_status);
+        return never_ran(j, &end) ? 1 : -1;
+}
+
+/* Returns 0, 1 if it never ran, -1. */
+static int reap_between(struct job *j, struct err *e)
+{
+        siginfo_t end = { 0 };
         struct baton b;
         ssize_t n;
 
-        if (waitpid(between, NULL, 0) < 0)
+        if (waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED) < 0)
                 return err_sys(e, errno, "cannot wait for the process in between");
         fd_close(&j->pidfd);
-        if (j->shared->pid == 0) {
+        j->pid = j->shared->through;
+        if (j->pid == 0) {
                 n = read(j->sock, &b, sizeof(b));
-                return n == 0 ? err_set(e, "namespaces: the process in between died")
-                              : baton_error(&b, n, e);
+                if (n != 0)
+                        return baton_error(&b, n, e);
+                err_set(e, "the process in between was killed by signal %d", end.si_status);
+                return never_ran(j, &end) ? 1 : -1;
         }
-        j->pid = j->shared->pid;
         j->pidfd = sys_pidfd_open(j->pid);
         return j->pidfd < 0 ? err_sys(e, -j->pidfd, "cannot open the container's process") : 0;
 }
 
-int spawn(struct job *j, uint64_t flags, bool between, struct err *e)
+static int prepare(struct job *j, int pair[2], struct err *e)
 {
-        int pair[2];
+        if (!j->shared) {
+                j->shared = mmap(NULL, sizeof(*j->shared), PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                if (j->shared == MAP_FAILED)
+                        return err_sys(e, errno, "cannot make memory for two processes");
+        }
+        *j->shared = (struct shared){ 0 };
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return err_sys(e, errno, "cannot make the socket for the container's process");
+        return 0;
+}
+
+/* Returns 0, 1 if the child never ran, -1. */
+static int try_once(struct job *j, const struct spawn *how, struct err *e)
+{
+        bool between = how->between || j->by_write;
+        int pair[2], r;
         pid_t pid;
 
-        j->shared = mmap(NULL, sizeof(*j->shared), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (j->shared == MAP_FAILED ||
-            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return err_sys(e, errno, "cannot make the socket for the container's process");
-        pid = clone_into(between ? 0 : flags, SIGCHLD, j->cgroup.fd, &j->pidfd, NULL);
+        if (prepare(j, pair, e) < 0)
+                return -1;
+        pid = clone_into(between ? 0 : how->flags, SIGCHLD, j->by_write ? -1 : j->cgroup.fd,
+                         &j->pidfd, NULL);
         j->sock = j->report = pid == 0 ? pair[1] : pair[0];
         close(pid == 0 ? pair[0] : pair[1]);
         if (pid < 0)
                 return clone_error(-pid, e);
         if (pid == 0) {
+                j->shared->ran = true;
                 if (between)
-                        pass_through(j, flags);
-                return 0;
+                        pass_through(j, how);
+                (void)relay(how->steps, CHILD, &j->report, j, e);
+                _exit(1);
         }
         j->pid = pid;
-        if (between && reap_between(j, pid, e) < 0) {
-                j->pid = 0;
-                return -1;
-        }
-        return 1;
+        r = between ? reap_between(j, e) : 0;
+        if (r != 0)
+                return r;
+        return relay(how->steps, PARENT, &j->report, j, e) < 0 ? explain(j, e) : 0;
+}
+
+int spawn(struct job *j, const struct spawn *how, struct err *e)
+{
+        int r = try_once(j, how, e);
+
+        if (r != 1)
+                return r;
+        /* Since Linux 6.14 a clone into another cgroup dies at once if one of the
+         * two groups, this process's or that one, has ever been cgroup.kill'ed and
+         * the other has not as often. Then the slow way in. */
+        spawn_undo(j);
+        fd_close(&j->sock);
+        log_debug("%s; entering the cgroup by cgroup.procs", e->text);
+        j->by_write = true;
+        return try_once(j, how, e) == 0 ? 0 : -1;
+}
+
+int spawn_wait_execve(struct job *j, struct err *e)
+{
+        struct baton b;
+        ssize_t n;
+
+        do
+                n = read(j->sock, &b, sizeof(b));
+        while (n < 0 && errno == EINTR);
+        /* The end of file comes with the execve; anything else is its failure. */
+        return n == 0 ? 0 : baton_error(&b, n, e);
 }
 
 void spawn_undo(struct job *j)
@@ -129,20 +209,4 @@ void spawn_undo(struct job *j)
                 ;
         j->pid = 0;
         fd_close(&j->pidfd);
-}
-
-void spawn_explain(struct job *j, struct err *e)
-{
-        static const char *const died = "the other process died";
-        char *at = strstr(e->text, died);
-        siginfo_t info = { 0 };
-
-        if (!at || j->pidfd < 0 || waitid(P_PIDFD, (id_t)j->pidfd, &info, WEXITED | WNOWAIT) < 0)
-                return;
-        if (info.si_code == CLD_EXITED)
-                snprintf(at, sizeof(e->text) - (size_t)(at - e->text),
-                         "the container's process exited with status %d", info.si_status);
-        else
-                snprintf(at, sizeof(e->text) - (size_t)(at - e->text),
-                         "the container's process was killed by signal %d", info.si_status);
 }

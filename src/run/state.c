@@ -11,6 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+/* proc_pid_stat(5); the flag is the kernel's, <linux/sched.h>. */
+enum { STAT_FLAGS = 9, STAT_START_TIME = 22, PF_EXITING_ = 4 };
+
 #define FILE_NAME "state.json"
 #define AT(member) .offset = offsetof(struct state, member)
 
@@ -93,7 +96,8 @@ int state_load(int dir_fd, struct arena *a, struct state *ret, struct err *e)
         return 0;
 }
 
-uint64_t state_start_time(int proc_fd, pid_t pid)
+/* A number of proc_pid_stat(5) by its place; 0 if there is no such process. */
+static uint64_t stat_field(int proc_fd, pid_t pid, int wanted)
 {
         char name[32], text[1024];
         const char *at;
@@ -103,9 +107,21 @@ uint64_t state_start_time(int proc_fd, pid_t pid)
                 return 0;
         /* The command's name, in brackets, may hold anything, brackets too. */
         at = strrchr(text, ')');
-        for (int field = 2; at && field < 22; field++)
+        for (int field = 2; at && field < wanted; field++)
                 at = strchr(at + 1, ' ');
         return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+uint64_t state_start_time(int proc_fd, pid_t pid)
+{
+        return stat_field(proc_fd, pid, STAT_START_TIME);
+}
+
+bool state_is_exiting(int proc_fd, pid_t pid)
+{
+        uint64_t flags = stat_field(proc_fd, pid, STAT_FLAGS);
+
+        return flags == 0 || (flags & PF_EXITING_) != 0;
 }
 
 const char *state_now(struct arena *a, struct err *e)

@@ -174,7 +174,7 @@ static int late_filter_cell(struct job *j, struct err *e)
 static int final_process_cell(struct job *j, struct err *e)
 {
         long pid = syscall(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, NULL,
-                           &j->shared->pid, NULL, 0);
+                           &j->shared->final, NULL, 0);
 
         if (pid < 0)
                 return err_sys(e, errno, "cannot make the process in the pid namespace");
@@ -196,7 +196,7 @@ static int adopt(struct job *j, struct err *e)
         if (waitpid(between, NULL, 0) < 0)
                 return err_sys(e, errno, "cannot wait for the process in between");
         fd_close(&j->pidfd);
-        j->pid = j->shared->pid;
+        j->pid = j->shared->final;
         j->pidfd = sys_pidfd_open(j->pid);
         return j->pidfd < 0 ? err_sys(e, -j->pidfd, "cannot open the container's process") : 0;
 }
@@ -236,8 +236,8 @@ static bool joins_procfs(const struct job *j)
 
 static int procfs_cell(struct job *j, struct err *e)
 {
-        j->proc_fd = procfs_child(namespace_pid_fd(&j->plan->ns), j->process->user.uid,
-                                  j->process->user.gid, e);
+        j->proc_fd = procfs_child(namespace_join_fd(&j->plan->ns, CLONE_NEWPID),
+                                  j->process->user.uid, j->process->user.gid, e);
         return j->proc_fd < 0 ? -1 : 0;
 }
 

@@ -38,8 +38,14 @@ int cgroup_open(const struct host_cgroup *h, const char *path);
 /* SIGKILL everything in the group, however it forks. Returns 0 or -errno. */
 int cgroup_kill(int cgroup_fd);
 
-/* Wait until no process is in the group, at most MS milliseconds. */
-int cgroup_wait_empty(int cgroup_fd, int ms, struct err *e);
+/* Wait until no process is in the group, or until something can be read from
+ * OR_FD (-1: nothing), at most MS milliseconds. */
+int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e);
+
+/* If there are processes in the group, kill them and wait. A group without any
+ * is not touched: since Linux 6.14 one that has been killed is hard to clone
+ * into, and it may be an engine's, to be used again. */
+int cgroup_end(int cgroup_fd, int ms, struct err *e);
 
 /* Remove the group PATH and those below it, and then the MADE - 1 groups above
  * it, and /kenro, as far as they are empty. It being gone already is fine. */

@@ -26,3 +26,7 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
 
 /* Load the program and attach it, for as long as the cgroup lives. */
 int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, struct err *e);
+
+/* Detach kenro's programs from a group that was there before the container and
+ * outlives it: the next container's rules would be added to this one's. */
+void cgroup_device_undo(int cgroup_fd);

@@ -46,5 +46,5 @@ int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e);
  * not, and stays invisible there: setns(2). */
 int namespace_pid_child(const struct namespace_plan *p, struct err *e);
 
-/* The joined pid namespace, borrowed, or -1. */
-int namespace_pid_fd(const struct namespace_plan *p);
+/* The joined namespace of TYPE, borrowed, or -1. */
+int namespace_join_fd(const struct namespace_plan *p, uint64_t type);

@@ -13,7 +13,9 @@
 
 /* A page that a cloned process's clones write to. */
 struct shared {
-        pid_t pid; /* of the process that will execute the program, as the host sees it */
+        bool ran;      /* the first one has come to run */
+        pid_t through; /* what the process in between has made, as the host sees it */
+        pid_t final;   /* what executes the program, where that is made last */
 };
 
 struct job {
@@ -39,6 +41,7 @@ struct job {
         pid_t pid;  /* parent: the process that will execute the program */
         int pidfd;  /* parent: of it */
         struct shared *shared;
+        bool by_write; /* the cgroup is entered by cgroup.procs, not by the clone */
 };
 
 #define JOB_INIT                                                                                   \

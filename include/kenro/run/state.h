@@ -34,5 +34,9 @@ int state_load(int dir_fd, struct arena *a, struct state *ret, struct err *e);
 /* Start time of PID, 0 if there is no such process. */
 uint64_t state_start_time(int proc_fd, pid_t pid);
 
+/* Whether PID is on its way out, or gone: it runs no more code, but the kernel may
+ * keep it until others of its pid namespace have been reaped. */
+bool state_is_exiting(int proc_fd, pid_t pid);
+
 /* Now, as RFC 3339 with nanoseconds. */
 const char *state_now(struct arena *a, struct err *e);

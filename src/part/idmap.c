@@ -1,10 +1,19 @@
 #include "kenro/part/idmap.h"
 
+#include "kenro/base/fd.h"
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
 #include "kenro/spec/spec_load.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { MAP_BYTES_MAX = 1 << 16 }; /* 340 lines of three numbers are 11 KiB */
 
 static const char *map_text(const struct id_mappings *m, struct arena *a, struct err *e)
 {
@@ -32,6 +41,89 @@ int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, st
         }
         *ret = r;
         return 0;
+}
+
+static int parse_map(const char *text, struct arena *a, struct id_mappings *ret, struct err *e)
+{
+        struct id_mapping m;
+        int n;
+
+        *ret = (struct id_mappings){ 0 };
+        while (sscanf(text, "%u %u %u%n", &m.container, &m.host, &m.size, &n) == 3) {
+                struct id_mapping *next = arena_push(a, &ret->v, &ret->n, sizeof(m), e);
+
+                if (!next)
+                        return -1;
+                *next = m;
+                text += n;
+        }
+        return 0;
+}
+
+static int read_map(int proc_fd, pid_t pid, const char *name, struct arena *a,
+                    struct id_mappings *ret, struct err *e)
+{
+        char path[40];
+        autoclose int fd = -1;
+        const char *text;
+        size_t len;
+
+        snprintf(path, sizeof(path), "%d/%s", pid, name);
+        fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return err_sys(e, errno, "cannot open %s", name);
+        text = file_read_fd(fd, a, MAP_BYTES_MAX, &len, e);
+        return text ? parse_map(text, a, ret, e) : err_in(e, "%s", name);
+}
+
+/* Be in the user namespace FD until SOCK's other end closes. */
+_Noreturn static void stay(int fd, int sock)
+{
+        char c = 0;
+
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setns(fd, CLONE_NEWUSER) < 0)
+                c = (char)errno;
+        if (write(sock, &c, 1) == 1)
+                (void)!read(sock, &c, 1);
+        _exit(0);
+}
+
+/* The maps can be read of a process only, so one has to be there. */
+int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
+               struct id_mappings *gids, struct err *e)
+{
+        autoclose int ours = -1, theirs = -1;
+        int pair[2], r = -1;
+        pid_t pid;
+        char c;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return err_sys(e, errno, "cannot make a socket");
+        ours = pair[0];
+        theirs = pair[1];
+        pid = fork();
+        if (pid < 0)
+                return err_sys(e, errno, "cannot make a process");
+        if (pid == 0) {
+                fd_close(&ours);
+                stay(fd, theirs);
+        }
+        fd_close(&theirs);
+        if (read(ours, &c, 1) != 1)
+                err_set(e, "cannot look into the user namespace");
+        else if (c != 0)
+                err_sys(e, c, "cannot join the user namespace");
+        else if (read_map(proc_fd, pid, "uid_map", a, uids, e) == 0 &&
+                 read_map(proc_fd, pid, "gid_map", a, gids, e) == 0)
+                r = 0;
+        fd_close(&ours);
+        (void)waitpid(pid, NULL, 0);
+        return r;
+}
+
+bool idmap_is_same(const struct id_mappings *a, const struct id_mappings *b)
+{
+        return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
 }
 
 int idmap_parent(const struct idmap_plan *p, int proc_fd, pid_t pid, struct err *e)

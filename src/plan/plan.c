@@ -114,28 +114,55 @@ static int plan_procfs(struct plan *r, struct err *e)
         return 0;
 }
 
+/* A joined user namespace has mappings already; all that depends on ids goes by
+ * these. L is a copy of the specification's. */
+static int joined_mappings(const struct namespace_plan *ns, const struct host *h, struct arena *a,
+                           struct spec_linux *l, struct err *e)
+{
+        struct id_mappings uids, gids;
+        int fd = namespace_join_fd(ns, CLONE_NEWUSER);
+
+        if (fd < 0)
+                return 0;
+        if (idmap_read(fd, h->proc_fd, a, &uids, &gids, e) < 0)
+                return err_in(e, "linux.namespaces");
+        if (l->uid_mappings.n > 0 && !idmap_is_same(&l->uid_mappings, &uids))
+                return err_set(e, "linux.uidMappings: are not those of the joined user namespace");
+        if (l->gid_mappings.n > 0 && !idmap_is_same(&l->gid_mappings, &gids))
+                return err_set(e, "linux.gidMappings: are not those of the joined user namespace");
+        l->uid_mappings = uids;
+        l->gid_mappings = gids;
+        return 0;
+}
+
 int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
                struct plan *ret, struct err *e)
 {
-        const struct spec *s = in->spec;
+        struct spec_linux l = *in->spec->linux_;
+        struct spec s = *in->spec;
+        struct plan_input input = *in;
         struct plan r = { 0 };
 
-        if (namespace_plan(s, in->host, a, &r.ns, e) < 0 || idmap_plan(s, a, &r.idmap, e) < 0 ||
-            build_process(in, a, scratch, &r, e) < 0 ||
-            sysctl_plan(&s->linux_->sysctl, own_namespaces(s, &r.ns), a, &r.sysctl, e) < 0 ||
-            rootfs_plan(s, in->bundle, in->bundle_fd, r.ns.mount_joined, a, &r.rootfs, e) < 0)
+        s.linux_ = &l;
+        input.spec = &s;
+        if (namespace_plan(&s, in->host, a, &r.ns, e) < 0 ||
+            joined_mappings(&r.ns, in->host, a, &l, e) < 0 || idmap_plan(&s, a, &r.idmap, e) < 0 ||
+            build_process(&input, a, scratch, &r, e) < 0 ||
+            sysctl_plan(&l.sysctl, own_namespaces(&s, &r.ns), a, &r.sysctl, e) < 0 ||
+            rootfs_plan(&s, in->bundle, in->bundle_fd, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
-        uts_plan(s, &r.uts);
-        r.loopback = spec_namespace_new(s, CLONE_NEWNET);
+        uts_plan(&s, &r.uts);
+        r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
         if (!r.ns.mount_joined) {
-                if (mount_plan(s, in->bundle_fd, r.rootfs.path, a, &r.mount, e) < 0 ||
-                    mask_plan(s, a, &r.mask, e) < 0 ||
-                    device_plan(s, r.mount.dev >= 0, a, &r.device, e) < 0 || plan_procfs(&r, e) < 0)
+                if (mount_plan(&s, in->bundle_fd, r.rootfs.path, a, &r.mount, e) < 0 ||
+                    mask_plan(&s, a, &r.mask, e) < 0 ||
+                    device_plan(&s, r.mount.dev >= 0, a, &r.device, e) < 0 ||
+                    plan_procfs(&r, e) < 0)
                         return -1;
         }
         r.stash = r.mask.masked.n > 0 || r.device.n_outside > 0;
-        if (cgroup_plan(s->linux_->cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
-            cgroup_device_plan(s, a, &r.cgroup_device, e) < 0)
+        if (cgroup_plan(l.cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
+            cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0)
                 return -1;
         *ret = r;
         return 0;

@@ -15,6 +15,13 @@ struct idmap_plan {
 
 int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, struct err *e);
 
+/* The mappings of the user namespace FD, which exists already, as the host sees
+ * them. */
+int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
+               struct id_mappings *gids, struct err *e);
+
+bool idmap_is_same(const struct id_mappings *a, const struct id_mappings *b);
+
 /* Write the maps of the process PID, which waits. */
 int idmap_parent(const struct idmap_plan *p, int proc_fd, pid_t pid, struct err *e);
 

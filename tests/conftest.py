@@ -1,0 +1,38 @@
+"""Fixtures: a runtime with its own state, a bundle, and nothing left behind."""
+
+import os
+import subprocess
+
+import pytest
+
+import kenrotest
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        pytest.exit("these tests make containers: they need root", 1)
+    kenrotest.become_subreaper()
+
+
+@pytest.fixture
+def kenro(tmp_path):
+    """A runtime whose every test leaves the host as it found it."""
+    before = kenrotest.snapshot()
+    runtime = kenrotest.Runtime(tmp_path / "state")
+    yield runtime
+    for id in runtime.ids():
+        runtime.ok("delete", "--force", id)
+    kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and
+                         kenrotest.our_processes() <= before["processes"], 10)
+    after = kenrotest.snapshot()
+    for what, was in before.items():
+        assert after[what] == was, f"left behind: {what}"
+    if runtime.root.exists():
+        assert os.listdir(runtime.root) == []
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle of busybox that runs /bin/true."""
+    yield kenrotest.make_bundle(tmp_path / "bundle", kenrotest.config())
+    subprocess.run(["rm", "-rf", tmp_path / "bundle"], check=True)

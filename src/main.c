@@ -157,14 +157,14 @@ static unsigned preserved(const struct command *cmd, const struct cli *c)
         return 0;
 }
 
-/* What goes wrong from here on belongs to the command. */
-static int run_command(const struct command *cmd, struct cli *c, char **argv, struct err *e)
+/* Continue from the sealed copy, with the caller's descriptors sorted out. */
+static int prepare_process(const struct command *cmd, struct cli *c, char **argv, struct err *e)
 {
-        if (cmd->own_image && image_seal(argv, e) < 0)
+        if (!cmd->own_image)
+                return 0;
+        if (image_seal(argv, e) < 0)
                 return -1;
-        if (cmd->own_image && descriptor_parent(preserved(cmd, c), e) < 0)
-                return -1;
-        return cmd->run(c, e);
+        return descriptor_parent(preserved(cmd, c), e);
 }
 
 static void report(const struct command *cmd, const struct cli *c, struct err *e)
@@ -192,7 +192,7 @@ static int parse(int argc, char **argv, struct cli *c, const struct command **cm
                 if (is_one_of(argv[i], "--help", "-h", "-help"))
                         return print_help();
         }
-        if (options_parse(&o, argc, argv, &at, c->arena, e) < 0 || open_log(&c->global, e) < 0)
+        if (options_parse(&o, argc, argv, &at, c->arena, e) < 0)
                 return -1;
         if (at == argc || strcmp(argv[at], "help") == 0)
                 return print_help();
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
         const struct command *cmd = NULL;
         struct arena arena, scratch;
         struct cli c = { .arena = &arena, .scratch = &scratch };
-        struct err e = { 0 };
+        struct err e = { 0 }, second;
         char **args;
         int r;
 
@@ -259,7 +259,13 @@ int main(int argc, char **argv)
         if (r >= 0 && (!cmd || !c.root))
                 return r;
         if (r >= 0)
-                r = run_command(cmd, &c, argv, &e);
+                r = prepare_process(cmd, &c, argv, &e);
+        /* Not before: the log must be none of the descriptors that the caller left
+         * open. The first error is the one to tell. */
+        if (open_log(&c.global, r < 0 ? &second : &e) < 0)
+                r = -1;
+        if (r >= 0)
+                r = cmd->run(&c, &e);
         if (r >= 0)
                 return r;
         report(cmd, &c, &e);

@@ -123,8 +123,8 @@ static void to_file(enum log_level level, const char *text)
         stamp(when);
         log_escape(text, escaped, sizeof(escaped));
         n = snprintf(line, sizeof(line),
-                     target.json ? "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n"
-                                 : "level=%s msg=\"%s\" time=\"%s\"\n",
+                     target.json ? "{\"level\":\"%1$s\",\"msg\":\"%2$s\",\"time\":\"%3$s\"}\n"
+                                 : "time=\"%3$s\" level=%1$s msg=\"%2$s\"\n",
                      level_names[level], escaped, when);
         /* One write: lines of parallel calls do not mix. A full disk must not
          * change what the runtime does. */

@@ -74,13 +74,16 @@ void name_list(const struct name *table, char *buf, size_t size)
         size_t at = 0;
 
         buf[0] = '\0';
-        for (const char *sep = ""; table->name; table++, sep = ", ") {
+        for (const char *sep = ""; table->name; table++) {
                 size_t len = strlen(sep) + strlen(table->name);
 
+                if (!table->name[0])
+                        continue; /* how some engines spell "not given" */
                 if (at + len + sizeof(", ...") > size) {
                         snprintf(buf + at, size - at, ", ...");
                         return;
                 }
                 at += (size_t)snprintf(buf + at, size - at, "%s%s", sep, table->name);
+                sep = ", ";
         }
 }

@@ -64,7 +64,7 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         in.spec = &p.file.spec;
         in.host = &p.facts.host;
         if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
-                return -1;
+                return json_place(&p.file.src, e);
         p.plan = plan;
         *ret = p;
         /* From here on a changed plan is a crash, not a surprise. */

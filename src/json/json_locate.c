@@ -141,7 +141,7 @@ static int on_end(void *ctx)
         return 1;
 }
 
-void json_locate(const struct json_source *src, const char *path, unsigned *line, unsigned *column)
+bool json_locate(const struct json_source *src, const char *path, unsigned *line, unsigned *column)
 {
         static const yajl_callbacks callbacks = {
                 .yajl_null = on_null,
@@ -161,7 +161,7 @@ void json_locate(const struct json_source *src, const char *path, unsigned *line
 
         *line = *column = 1;
         if (arena_init(&memory, YAJL_BYTES_MAX, &e) < 0)
-                return;
+                return false;
         afs = json_mem(&memory);
         l.yajl = yajl_alloc(&callbacks, &afs, &l);
         if (l.yajl) {
@@ -169,4 +169,5 @@ void json_locate(const struct json_source *src, const char *path, unsigned *line
                 json_line_column(src->text, l.best, line, column);
         }
         arena_release(&memory);
+        return l.best_len > 0;
 }

@@ -3,8 +3,9 @@
 
 #include "kenro/json/json_read.h"
 
-/* Of the value at PATH ("linux.namespaces[3].type") or its nearest parent. */
-void json_locate(const struct json_source *src, const char *path, unsigned *line, unsigned *column);
+/* Of the value at PATH ("linux.namespaces[3].type") or its nearest parent. False
+ * if not even the first key is there. */
+bool json_locate(const struct json_source *src, const char *path, unsigned *line, unsigned *column);
 
 /* Offset of the first byte of the token that ends just before END. */
 size_t json_token_start(const char *text, size_t end);

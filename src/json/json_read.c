@@ -562,8 +562,19 @@ int json_fail(const struct json_source *src, struct err *e, const char *path, co
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
         err_set(e, "%s", text);
-        json_locate(src, path, &line, &column);
+        (void)json_locate(src, path, &line, &column); /* the file's start is a place too */
         if (path[0])
                 err_in(e, "%s", path);
         return err_in(e, "%s:%u:%u", src->name, line, column);
+}
+
+int json_place(const struct json_source *src, struct err *e)
+{
+        char path[PATH_BYTES];
+        unsigned line, column;
+
+        snprintf(path, sizeof(path), "%.*s", (int)strcspn(e->text, ": "), e->text);
+        if (json_locate(src, path, &line, &column))
+                err_in(e, "%s:%u:%u", src->name, line, column);
+        return -1;
 }

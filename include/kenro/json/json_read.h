@@ -89,3 +89,7 @@ int json_decode(const struct json_source *src, const struct json_shape *shape, v
  * a path that is not there is located at its nearest parent. Returns -1. */
 int json_fail(const struct json_source *src, struct err *e, const char *path, const char *fmt, ...)
         ERR_PRINTF(4, 5);
+
+/* E begins with a JSON path of SRC: put "FILE:LINE:COLUMN: " in front of it. An
+ * error that does not stays as it is. Returns -1. */
+int json_place(const struct json_source *src, struct err *e);

@@ -13,14 +13,26 @@ static bool contains(const struct strings *list, const char *s)
         return false;
 }
 
-/* The last rule for everything decides. */
+static bool is_for_all(const struct spec_device_rule *d)
+{
+        return (!d->type.set || d->type.v == 'a') && (!d->major.set || d->major.v < 0) &&
+               (!d->minor.set || d->minor.v < 0);
+}
+
+static bool has_all_access(const struct spec_device_rule *d)
+{
+        return d->access && strchr(d->access, 'r') && strchr(d->access, 'w') &&
+               strchr(d->access, 'm');
+}
+
+/* Every use of every device: the last rule for all of them decides, unless it
+ * only allows again a part of what is allowed. */
 static bool all_devices(const struct spec_resources *r)
 {
         for (size_t i = r ? r->devices.n : 0; i > 0; i--) {
                 const struct spec_device_rule *d = &r->devices.v[i - 1];
 
-                if ((!d->type.set || d->type.v == 'a') && (!d->major.set || d->major.v < 0) &&
-                    (!d->minor.set || d->minor.v < 0))
+                if (is_for_all(d) && (!d->allow || has_all_access(d)))
                         return d->allow;
         }
         return false;

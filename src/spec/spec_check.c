@@ -220,7 +220,11 @@ static int check_device_rules(const struct check *c)
         for (size_t i = 0; r && i < r->devices.n; i++) {
                 const char *access = r->devices.v[i].access;
 
-                if (access && access[strspn(access, "rwm")] != '\0')
+                /* Optional in the text; a rule without would allow nothing, deny nothing. */
+                if (!access || !*access)
+                        return FAIL(c, ITEM(path, "linux.resources.devices", i, ".access"),
+                                    "is missing, expected some of r, w and m");
+                if (access[strspn(access, "rwm")] != '\0')
                         return FAIL(c, ITEM(path, "linux.resources.devices", i, ".access"),
                                     "'%s' has letters other than r, w and m", access);
         }
@@ -315,12 +319,20 @@ int spec_check_process(const struct json_source *src, const char *prefix,
         return 0;
 }
 
+static int check_annotations(const struct check *c)
+{
+        for (size_t i = 0; i < c->s->annotations.n; i++)
+                if (!c->s->annotations.v[i].key[0])
+                        return FAIL(c, "annotations", "a key is empty");
+        return 0;
+}
+
 int spec_check(const struct json_source *src, const struct spec *s, struct err *e)
 {
         static int (*const checks[])(const struct check *) = {
-                check_namespaces,   check_mappings, check_names,
-                check_time_offsets, check_paths,    check_devices,
-                check_device_rules, check_seccomp,  check_mounts,
+                check_namespaces, check_mappings,    check_names,        check_time_offsets,
+                check_paths,      check_devices,     check_device_rules, check_seccomp,
+                check_mounts,     check_annotations,
         };
         struct check c = { src, s, e };
 

@@ -95,6 +95,22 @@ static int try_cgroup(struct host_cgroup *c, const char *path)
         return 1;
 }
 
+/* mountinfo writes a blank, a line's end and a backslash as \\ooo. */
+static void unescape(char *s)
+{
+        char *to = s;
+
+        for (; *s; s++) {
+                if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
+                        *to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+                        s += 3;
+                } else {
+                        *to++ = *s;
+                }
+        }
+        *to = '\0';
+}
+
 /* The fifth field of a mountinfo line whose file system type is cgroup2. */
 static int search_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
 {
@@ -107,8 +123,11 @@ static int search_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
                 next = strchr(line, '\n');
                 if (next)
                         *next++ = '\0';
-                if (strstr(line, " - cgroup2 ") &&
-                    sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1 && try_cgroup(c, path))
+                if (!strstr(line, " - cgroup2 ") ||
+                    sscanf(line, "%*s %*s %*s %*s %4095s", path) != 1)
+                        continue;
+                unescape(path);
+                if (try_cgroup(c, path))
                         return 1;
         }
         return 0;

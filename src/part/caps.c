@@ -33,12 +33,12 @@ uint64_t caps_bit(const char *name, bool lax)
         if (strlen(name) + at >= sizeof(lower))
                 return 0;
         for (; *name; name++) {
-                if (!lax && islower((unsigned char)*name))
-                        return 0;
+                if ((!lax && islower((unsigned char)*name)) ||
+                    (!isalpha((unsigned char)*name) && *name != '_'))
+                        return 0; /* libcap reads as far as it understands */
                 lower[at++] = (char)tolower((unsigned char)*name);
         }
         lower[at] = '\0';
-        /* cap_from_name also takes numbers, which the prefix has ruled out. */
         if (cap_from_name(lower, &value) < 0 || value < 0 || value > 63)
                 return 0;
         return 1ull << value;

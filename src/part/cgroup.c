@@ -40,6 +40,8 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
                 return err_in(e, "linux.cgroupsPath");
         if (strcmp(clean, "/") == 0)
                 return err_set(e, "linux.cgroupsPath: '/' is the host's own group");
+        if (strlen(clean) + strlen(OWN_PARENT) >= PATH_MAX)
+                return err_set(e, "linux.cgroupsPath: longer than %d bytes", PATH_MAX);
         ret->path = arena_printf(a, e, "%s%s", path[0] == '/' ? "" : OWN_PARENT, clean);
         return ret->path ? 0 : -1;
 }
@@ -66,15 +68,30 @@ bool cgroup_is_frozen(int cgroup_fd)
         return event(cgroup_fd, "frozen ") == 1;
 }
 
-/* One pass from the mount down; the directories that do not exist are ours.
- * Returns 1 if a delete next door has removed a parent under our feet. */
+/* PATH and the LEVELS - 1 groups above it. Not empty: a neighbour's group is
+ * below. */
+static void remove_levels(const struct host_cgroup *h, const char *path, unsigned levels)
+{
+        char cut[PATH_MAX];
+
+        snprintf(cut, sizeof(cut), "%s", path);
+        for (unsigned i = 0; i < levels && cut[0]; i++) {
+                (void)unlinkat(h->fd, cut + 1, AT_REMOVEDIR);
+                *strrchr(cut, '/') = '\0';
+        }
+}
+
+/* One pass from the mount down; the directories that do not exist are ours, and
+ * END is behind the last of them. Returns 1 if a delete next door has removed a
+ * parent under our feet. */
 static int make_once(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned *made,
-                     struct err *e)
+                     const char **end, struct err *e)
 {
         autoclose int dir = -1;
         const char *at = p->path + 1;
 
         *made = 0;
+        *end = at;
         while (*at) {
                 char name[NAME_MAX + 1];
                 size_t len = strcspn(at, "/");
@@ -83,9 +100,10 @@ static int make_once(const struct cgroup_plan *p, const struct host_cgroup *h, u
                 if (len > NAME_MAX)
                         return err_sys(e, ENAMETOOLONG, "cannot make the cgroup %s", p->path);
                 snprintf(name, sizeof(name), "%.*s", (int)len, at);
-                if (mkdirat(dir < 0 ? h->fd : dir, name, 0755) == 0)
+                if (mkdirat(dir < 0 ? h->fd : dir, name, 0755) == 0) {
                         ++*made;
-                else if (errno == ENOENT)
+                        *end = at + len;
+                } else if (errno == ENOENT)
                         return 1;
                 else if (errno != EEXIST)
                         return err_sys(e, errno, "cannot make the cgroup %s%s", h->mount, p->path);
@@ -107,11 +125,16 @@ static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, u
                      struct err *e)
 {
         for (int i = 0; i < MAKE_TRIES; i++) {
-                int r = make_once(p, h, made, e);
+                char part[PATH_MAX];
+                const char *end;
+                int r = make_once(p, h, made, &end, e);
 
-                if (r <= 0)
-                        return r;
-                cgroup_undo(p, h, *made);
+                if (r == 0)
+                        return 0;
+                snprintf(part, sizeof(part), "%.*s", (int)(end - p->path), p->path);
+                remove_levels(h, part, *made);
+                if (r < 0)
+                        return -1;
         }
         return err_set(e, "cannot make the cgroup %s%s: it keeps vanishing", h->mount, p->path);
 }
@@ -135,10 +158,8 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
 {
         struct cgroup r = { .fd = -1 };
 
-        if (make_path(p, h, &r.made, e) < 0) {
-                cgroup_undo(p, h, r.made);
+        if (make_path(p, h, &r.made, e) < 0)
                 return -1;
-        }
         r.fd = cgroup_open(h, p->path);
         if (r.fd < 0)
                 err_sys(e, -r.fd, "cannot open the cgroup %s%s", h->mount, p->path);
@@ -149,19 +170,6 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
         }
         *ret = r;
         return 0;
-}
-
-/* PATH and the LEVELS - 1 groups above it. Not empty: a neighbour's group is
- * below. */
-static void remove_levels(const struct host_cgroup *h, const char *path, unsigned levels)
-{
-        char cut[PATH_MAX];
-
-        snprintf(cut, sizeof(cut), "%s", path);
-        for (unsigned i = 0; i < levels && cut[0]; i++) {
-                (void)unlinkat(h->fd, cut + 1, AT_REMOVEDIR);
-                *strrchr(cut, '/') = '\0';
-        }
 }
 
 void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned made)
@@ -208,7 +216,7 @@ int cgroup_end(int cgroup_fd, int ms, struct err *e)
         if (event(cgroup_fd, "populated ") == 0)
                 return 0;
         r = cgroup_kill(cgroup_fd);
-        if (r < 0 && r != -ENODEV) /* the group is gone */
+        if (r < 0 && r != -ENODEV && r != -ENOENT) /* the group is gone */
                 return err_sys(e, -r, "cannot kill the processes in the cgroup");
         return cgroup_wait_empty(cgroup_fd, -1, ms, e);
 }

@@ -53,13 +53,16 @@ static int census(int dir, unsigned end, struct err *e)
 int descriptor_child(unsigned preserve, int **own, size_t n, int proc_fd, struct err *e)
 {
         unsigned first = 3 + preserve, end = first + (unsigned)n;
-        autoclose int dir = openat(proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        autoclose int low = openat(proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        autoclose int dir = -1;
         int high[DESCRIPTOR_OWN_MAX], r;
 
-        if (dir < 0)
+        if (low < 0)
                 return err_sys(e, errno, "cannot list the open descriptors");
-        /* Out of the way first: one's new number may be another's old one. */
-        r = fcntl(dir, F_DUPFD_CLOEXEC, end + DESCRIPTOR_OWN_MAX);
+        /* Out of the way first: one's new number may be another's old one. The
+         * list's own may be that of a preserved one that is missing. */
+        r = dir = fcntl(low, F_DUPFD_CLOEXEC, end + DESCRIPTOR_OWN_MAX);
+        fd_close(&low);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = high[i] = fcntl(*own[i], F_DUPFD_CLOEXEC, end + DESCRIPTOR_OWN_MAX);
         if (r < 0)

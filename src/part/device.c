@@ -40,6 +40,8 @@ static int plan_one(const struct spec *s, const struct spec_device *d, bool mana
 
         if (path_clean(d->path, clean, sizeof(clean), e) < 0)
                 return -1;
+        if (strcmp(clean, "/dev") == 0 || strcmp(clean, "/") == 0)
+                return err_set(e, "is a directory's place");
         inside = path_is_below(clean, "/dev");
         if (inside && !managed)
                 return 0; /* the host's /dev has been mounted there, nodes and all */

@@ -74,7 +74,7 @@ int mount_make(const struct mount_entry *m, struct err *e)
         r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
         if (r < 0)
                 return fs_error(fs, -r, "cannot be mounted", m->type, e);
-        r = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)(m->o.set | m->o.rset));
+        r = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)m->o.set);
         return r < 0 ? fs_error(fs, -r, "cannot be mounted", m->type, e) : r;
 }
 
@@ -83,6 +83,13 @@ static int set_attr(int fd, uint64_t set, uint64_t clear, bool recursive, struct
         int r = tree_attr(fd, set, clear, recursive);
 
         return r < 0 ? err_sys(e, -r, "cannot set the mount's flags") : 0;
+}
+
+static int set_attrs(int fd, const struct mount_options *o, struct err *e)
+{
+        if (set_attr(fd, o->rset, o->rclear, true, e) < 0)
+                return -1;
+        return set_attr(fd, o->set, o->clear, false, e);
 }
 
 static int set_propagation(int fd, uint64_t how, struct err *e)
@@ -99,9 +106,7 @@ static int settle(const struct mount_entry *m, int fd, struct err *e)
 {
         bool clone = m->kind == MOUNT_BIND || m->kind == MOUNT_INSIDE;
 
-        if (clone && (set_attr(fd, m->o.set, m->o.clear, false, e) < 0 ||
-                      set_attr(fd, m->o.rset, m->o.rclear, true, e) < 0 ||
-                      set_propagation(fd, MS_SLAVE | MS_REC, e) < 0))
+        if (clone && (set_attrs(fd, &m->o, e) < 0 || set_propagation(fd, MS_SLAVE | MS_REC, e) < 0))
                 return -1;
         for (size_t i = 0; i < m->o.n_propagation; i++)
                 if (set_propagation(fd, m->o.propagation[i], e) < 0)
@@ -140,14 +145,17 @@ static int open_target(const struct mount_entry *m, int root_fd, bool file, stru
 static int attach(const struct mount_entry *m, int root_fd, int tree, bool file, struct err *e)
 {
         autoclose int target = open_target(m, root_fd, file, e);
+        struct stat st;
         int r;
 
         if (target < 0)
                 return -1;
-        r = tree_attach(tree, target);
-        if (r == -ENOTDIR)
+        if (fstat(target, &st) < 0)
+                return err_sys(e, errno, "cannot stat %s", m->dest);
+        if (S_ISDIR(st.st_mode) == file)
                 return err_set(e, "not a directory: a file and a directory cannot be mounted on "
                                   "each other");
+        r = tree_attach(tree, target);
         return r < 0 ? err_sys(e, -r, "cannot attach the mount") : 0;
 }
 
@@ -173,9 +181,7 @@ static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
 
         if (at < 0)
                 return err_sys(e, -at, "cannot open %s in the container", m->dest);
-        if (set_attr(at, m->o.set, m->o.clear, false, e) < 0)
-                return -1;
-        return set_attr(at, m->o.rset, m->o.rclear, true, e);
+        return set_attrs(at, &m->o, e);
 }
 
 /* A file system of its own; of procfs only its mount, if the instance is given. */
@@ -188,7 +194,7 @@ static int make_fs(const struct mount_entry *m, int proc_fd, struct err *e)
         fd = tree_clone(proc_fd, "", false);
         if (fd < 0)
                 return err_sys(e, -fd, "cannot clone the procfs");
-        return set_attr(fd, m->o.set | m->o.rset, 0, false, e) < 0 ? -1 : fd_take(&fd);
+        return set_attr(fd, m->o.set, 0, false, e) < 0 ? -1 : fd_take(&fd);
 }
 
 static int mount_one(const struct mount_entry *m, int root_fd, const struct mount_made *given,

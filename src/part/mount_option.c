@@ -12,36 +12,41 @@ enum action {
         PROPAGATE,
         BIND,
         REMOUNT,
-        FLAG,   /* of the super block: fsconfig(2) knows it by this name */
+        FLAG,   /* of the super block, for fsconfig(2) */
+        UNFLAG, /* its default again */
         IGNORE, /* the default, or what only mount(8) does */
         UNBUILT,
         RECURSIVE = 16, /* added to SET, CLEAR, ATIME, BIND */
 };
 
+/* The super block's flags by fsconfig(2)'s names. */
+enum flag { DIRSYNC, IVERSION, LAZYTIME, MAND, SYNC, FLAGS };
+static const char *const flag_names[FLAGS] = { "dirsync", "i_version", "lazytime", "mand", "sync" };
+
 #define DO(action, arg) ((uint64_t)(action) << 32 | (arg))
 
 /* clang-format off */
 const struct name mount_option_names[] = {
-        { "async", DO(IGNORE, 0) },
+        { "async", DO(UNFLAG, SYNC) },
         { "atime", DO(ATIME, MOUNT_ATTR_RELATIME) },
         { "bind", DO(BIND, 0) },
         { "defaults", DO(IGNORE, 0) },
         { "dev", DO(CLEAR, MOUNT_ATTR_NODEV) },
         { "diratime", DO(CLEAR, MOUNT_ATTR_NODIRATIME) },
-        { "dirsync", DO(FLAG, 0) },
+        { "dirsync", DO(FLAG, DIRSYNC) },
         { "exec", DO(CLEAR, MOUNT_ATTR_NOEXEC) },
         { "idmap", DO(UNBUILT, 0) },
-        { "iversion", DO(FLAG, 0) },
-        { "lazytime", DO(FLAG, 0) },
+        { "iversion", DO(FLAG, IVERSION) },
+        { "lazytime", DO(FLAG, LAZYTIME) },
         { "loud", DO(IGNORE, 0) },
-        { "mand", DO(FLAG, 0) },
+        { "mand", DO(FLAG, MAND) },
         { "noatime", DO(ATIME, MOUNT_ATTR_NOATIME) },
         { "nodev", DO(SET, MOUNT_ATTR_NODEV) },
         { "nodiratime", DO(SET, MOUNT_ATTR_NODIRATIME) },
         { "noexec", DO(SET, MOUNT_ATTR_NOEXEC) },
-        { "noiversion", DO(IGNORE, 0) },
-        { "nolazytime", DO(IGNORE, 0) },
-        { "nomand", DO(IGNORE, 0) },
+        { "noiversion", DO(UNFLAG, IVERSION) },
+        { "nolazytime", DO(UNFLAG, LAZYTIME) },
+        { "nomand", DO(UNFLAG, MAND) },
         { "norelatime", DO(ATIME, MOUNT_ATTR_RELATIME) },    /* the kernel's default again */
         { "nostrictatime", DO(ATIME, MOUNT_ATTR_RELATIME) }, /* likewise */
         { "nosuid", DO(SET, MOUNT_ATTR_NOSUID) },
@@ -81,7 +86,7 @@ const struct name mount_option_names[] = {
         { "strictatime", DO(ATIME, MOUNT_ATTR_STRICTATIME) },
         { "suid", DO(CLEAR, MOUNT_ATTR_NOSUID) },
         { "symfollow", DO(CLEAR, MOUNT_ATTR_NOSYMFOLLOW) },
-        { "sync", DO(FLAG, 0) },
+        { "sync", DO(FLAG, SYNC) },
         { "tmpcopyup", DO(UNBUILT, 0) },
         { "unbindable", DO(PROPAGATE, MS_UNBINDABLE) },
         { NULL, 0 },
@@ -110,28 +115,28 @@ static int add_param(struct mount_options *r, const char *option, struct arena *
         return p->key ? 0 : -1;
 }
 
-static int add_flag(struct mount_options *r, const char *option, struct arena *a, struct err *e)
+static void change_attr(struct mount_options *r, bool deep, uint64_t mask, uint64_t value)
 {
-        r->not_for_bind = option;
-        return add_param(r, strcmp(option, "iversion") == 0 ? "i_version" : option, a, e);
+        change(&r->set, &r->clear, mask, value);
+        if (deep)
+                change(&r->rset, &r->rclear, mask, value);
 }
 
-static int apply(const struct name *known, struct mount_options *r, struct arena *a, struct err *e)
+static int apply(const struct name *known, struct mount_options *r, unsigned *flags, struct err *e)
 {
         unsigned action = (unsigned)(known->value >> 32);
         uint64_t arg = known->value & UINT32_MAX;
         bool deep = action >= RECURSIVE;
-        uint64_t *set = deep ? &r->rset : &r->set, *clear = deep ? &r->rclear : &r->clear;
 
         switch (deep ? action - RECURSIVE : action) {
         case SET:
-                change(set, clear, arg, arg);
+                change_attr(r, deep, arg, arg);
                 return 0;
         case CLEAR:
-                change(set, clear, arg, 0);
+                change_attr(r, deep, arg, 0);
                 return 0;
         case ATIME:
-                change(set, clear, MOUNT_ATTR__ATIME, arg);
+                change_attr(r, deep, MOUNT_ATTR__ATIME, arg);
                 return 0;
         case PROPAGATE:
                 if (r->n_propagation == MOUNT_PROPAGATIONS_MAX)
@@ -147,7 +152,11 @@ static int apply(const struct name *known, struct mount_options *r, struct arena
                 r->remount = true;
                 return 0;
         case FLAG:
-                return add_flag(r, known->name, a, e);
+                *flags |= 1u << arg;
+                return 0;
+        case UNFLAG:
+                *flags &= ~(1u << arg);
+                return 0;
         default:
                 return 0;
         }
@@ -156,14 +165,20 @@ static int apply(const struct name *known, struct mount_options *r, struct arena
 int mount_options_parse(const struct strings *options, struct arena *a, struct mount_options *ret,
                         struct err *e)
 {
+        unsigned flags = 0;
+
         *ret = (struct mount_options){ 0 };
         for (size_t i = 0; i < options->n; i++) {
                 const struct name *known = name_find(mount_option_names, options->v[i]);
 
                 if (options->v[i][0] == '\0')
                         continue;
-                if ((known ? apply(known, ret, a, e) : add_param(ret, options->v[i], a, e)) < 0)
+                if ((known ? apply(known, ret, &flags, e) : add_param(ret, options->v[i], a, e)) <
+                    0)
                         return -1;
         }
+        for (unsigned i = 0; i < FLAGS; i++)
+                if (flags & 1u << i && add_param(ret, flag_names[i], a, e) < 0)
+                        return -1;
         return 0;
 }

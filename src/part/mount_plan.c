@@ -78,12 +78,11 @@ static int plan_bind(struct mount_entry *m, int bundle_fd, const char *rootfs, s
 
         if (!m->source || !*m->source)
                 return err_set(e, "a bind mount needs a source");
-        if (m->o.n_param > 0 && !m->o.not_for_bind)
-                m->o.not_for_bind = m->o.param[0].key;
-        if (m->o.not_for_bind) {
-                const struct name *near = name_near(mount_option_names, m->o.not_for_bind);
+        if (m->o.n_param > 0) {
+                const char *option = m->o.param[0].key;
+                const struct name *near = name_near(mount_option_names, option);
 
-                err_set(e, "a bind mount has no option '%.60s'", m->o.not_for_bind);
+                err_set(e, "a bind mount has no option '%.60s'", option);
                 return near ? err_hint(e, "did you mean '%s'?", near->name) : -1;
         }
         m->kind = m->o.remount ? MOUNT_CHANGE : MOUNT_BIND;

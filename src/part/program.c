@@ -140,6 +140,7 @@ static bool search_passwd(int fd, uint32_t uid, char *home, size_t size)
 {
         char buf[4096];
         size_t have = 0, total = 0;
+        bool tail = false; /* what comes next is the rest of a long line */
         ssize_t n;
 
         while (total < PROGRAM_PASSWD_MAX && (n = read(fd, buf + have, sizeof(buf) - have)) > 0) {
@@ -148,16 +149,19 @@ static bool search_passwd(int fd, uint32_t uid, char *home, size_t size)
                 total += (size_t)n;
                 have += (size_t)n;
                 while ((newline = memchr(line, '\n', have - (size_t)(line - buf)))) {
-                        if (home_of(line, (size_t)(newline - line), uid, home, size))
+                        if (!tail && home_of(line, (size_t)(newline - line), uid, home, size))
                                 return true;
+                        tail = false;
                         line = newline + 1;
                 }
                 have -= (size_t)(line - buf);
                 memmove(buf, line, have);
-                if (have == sizeof(buf))
+                if (have == sizeof(buf)) {
                         have = 0;
+                        tail = true;
+                }
         }
-        return have > 0 && home_of(buf, have, uid, home, size);
+        return have > 0 && !tail && home_of(buf, have, uid, home, size);
 }
 
 void program_home_child(const struct program_plan *p, int root_fd)
@@ -190,9 +194,12 @@ static int executable(const struct program_plan *p, const char *path)
         return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
-/* Engines look for these very words to tell 126 and 127 apart. */
-static int cannot_exec(const char *what, int num, struct err *e)
+/* Engines look for these very words to tell 126 and 127 apart. PATH is where
+ * WHAT was found. */
+static int cannot_exec(const char *what, const char *path, int num, struct err *e)
 {
+        struct statvfs fs;
+
         switch (num) {
         case ENOENT:
         case ENOTDIR:
@@ -213,6 +220,8 @@ static int cannot_exec(const char *what, int num, struct err *e)
                 break;
         }
         e->num = num;
+        if (num == EACCES && statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
+                err_hint(e, "it is on a noexec mount");
         return -1;
 }
 
@@ -223,9 +232,9 @@ int program_find_child(const struct program_plan *p, char found[PATH_MAX], struc
 
         if (strchr(file, '/')) {
                 if (snprintf(found, PATH_MAX, "%s", file) >= PATH_MAX)
-                        return cannot_exec(file, ENAMETOOLONG, e);
+                        return cannot_exec(file, file, ENAMETOOLONG, e);
                 r = executable(p, found);
-                return r ? cannot_exec(file, r, e) : 0;
+                return r ? cannot_exec(file, found, r, e) : 0;
         }
         for (;;) {
                 size_t len = strcspn(dir, ":");
@@ -242,7 +251,7 @@ int program_find_child(const struct program_plan *p, char found[PATH_MAX], struc
                 dir += len + 1;
         }
         if (denied)
-                return cannot_exec(file, denied, e);
+                return cannot_exec(file, file, denied, e);
         err_set(e, "exec \"%.200s\": executable file not found in $PATH", file);
         e->num = ENOENT;
         return -1;
@@ -286,18 +295,15 @@ static bool interpreter(const char *path, char *name, size_t size)
 int program_exec_child(const struct program_plan *p, const char *found, struct err *e)
 {
         char name[128] = "";
-        struct statvfs fs;
         int num;
 
         execve(found, p->argv, p->envp);
         num = errno;
-        cannot_exec(p->argv[0], num, e);
+        cannot_exec(p->argv[0], found, num, e);
         if (num == ENOENT && interpreter(found, name, sizeof(name))) {
                 if (strchr(name, '\r'))
                         return err_hint(e, "its first line ends with a carriage return");
                 return err_hint(e, "its interpreter %s is not there", name);
         }
-        if (num == EACCES && statvfs(found, &fs) == 0 && fs.f_flag & ST_NOEXEC)
-                return err_hint(e, "it is on a noexec mount");
         return -1;
 }

@@ -42,9 +42,15 @@ static int check_joined(const struct spec *s, struct err *e)
 
 static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, struct err *e)
 {
-        autoclose int fd = openat(bundle_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        char bare[PATH_MAX];
+        autoclose int fd = -1;
         struct stat st;
 
+        /* "link/" would be what the link leads to. */
+        snprintf(bare, sizeof(bare), "%s", path);
+        for (size_t n = strlen(bare); n > 1 && bare[n - 1] == '/'; n--)
+                bare[n - 1] = '\0';
+        fd = openat(bundle_fd, bare, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return err_sys(e, errno, "cannot open %s", path);
         if (fstat(fd, &st) < 0)

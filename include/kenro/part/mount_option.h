@@ -14,13 +14,12 @@ struct mount_param {
 };
 
 struct mount_options {
-        uint64_t set, clear;   /* MOUNT_ATTR_*, of the mount itself */
-        uint64_t rset, rclear; /* of it and everything below: the r... options */
+        uint64_t rset, rclear; /* MOUNT_ATTR_* for all of the tree: the r... options */
+        uint64_t set, clear;   /* for the mount itself, after that: all options in order */
         bool bind, recursive, remount;
-        const char *not_for_bind; /* an option that a bind mount cannot apply, or NULL */
         uint64_t propagation[MOUNT_PROPAGATIONS_MAX]; /* MS_*, in order */
         size_t n_propagation;
-        struct mount_param *param; /* what only the file system knows */
+        struct mount_param *param; /* what only the file system knows: not for a bind */
         size_t n_param;
 };
 

@@ -149,13 +149,15 @@ class Runtime:
         assert r.stderr == "", r.stderr
         return r.stdout
 
-    def fails(self, *args, status=1, **kw):
-        """The one line that a command which must fail says why."""
+    def fails(self, *args, status=1, placed=False, **kw):
+        """The one line that a command which must fail says why, without the
+        place in config.json unless PLACED."""
         r = self.run(*args, **kw)
         assert r.returncode == status, (r.returncode, r.stdout, r.stderr)
         assert r.stdout == "", r.stdout
         assert r.stderr.count("\n") == 1 and r.stderr.startswith("kenro: "), r.stderr
-        return r.stderr[len("kenro: "):-1]
+        line = r.stderr[len("kenro: "):-1]
+        return line if placed else re.sub(r"config\.json:\d+:\d+: ", "", line)
 
     def state(self, id):
         return json.loads(self.ok("state", id))

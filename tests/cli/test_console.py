@@ -1,0 +1,250 @@
+"""Terminals: the console socket, and run and exec at a terminal."""
+
+import array
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+
+import pytest
+
+from kenrotest import config, shell, user_namespace, wait_until, write_config
+
+
+class ConsoleSocket:
+    """What conmon and containerd's shim do: one message, one descriptor."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        here = os.getcwd()
+        os.chdir(os.path.dirname(self.path))
+        self.sock.bind(os.path.basename(self.path))
+        os.chdir(here)
+        self.sock.listen(1)
+
+    def receive(self):
+        conn, _ = self.sock.accept()
+        data, ancillary, flags, _ = conn.recvmsg(4096, socket.CMSG_SPACE(2 * 4))
+        assert 1 <= len(data) < 4096
+        assert len(ancillary) == 1
+        level, kind, fds = ancillary[0]
+        assert (level, kind, len(fds)) == (socket.SOL_SOCKET, socket.SCM_RIGHTS, 4)
+        assert not flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC)
+        assert conn.recv(1) == b""  # nothing else, and closed
+        conn.close()
+        return array.array("i", fds)[0]
+
+    def close(self):
+        self.sock.close()
+
+
+@pytest.fixture
+def console(tmp_path):
+    c = ConsoleSocket(tmp_path / "console")
+    yield c
+    c.close()
+
+
+def read_until(fd, text, seconds=20):
+    """What comes from a terminal until TEXT, or its end."""
+    got = b""
+    while text is None or text.encode() not in got:
+        ready, _, _ = select.select([fd], [], [], seconds)
+        assert ready, f"waited for {text!r}, got {got!r}"
+        try:
+            data = os.read(fd, 4096)
+        except OSError:  # EIO: the other side is closed
+            break
+        if not data:
+            break
+        got += data
+    return got.decode()
+
+
+TTY = {"terminal": True}
+
+
+def test_create_sends_the_master(kenro, bundle, console):
+    write_config(bundle, config("/bin/sh", **TTY))
+    kenro.ok("create", "--console-socket", console.path, "-b", bundle, "c")
+    master = console.receive()
+    kenro.ok("start", "c")
+    os.write(master, b"tty; ls -l /proc/self/fd/0; test -t 2 && echo it is; stty size\n")
+    out = read_until(master, "it is\n")
+    assert "/dev/pts/0" in out
+    os.write(master, b"echo $((6 * 7)); exit 3\n")
+    assert "42" in read_until(master, None)
+    kenro.wait_for("c", "stopped")
+    os.close(master)
+
+
+def test_the_terminal_is_the_containers_own(kenro, bundle, console):
+    c = config("/bin/inside", user={"uid": 1000, "gid": 1000},
+               consoleSize={"height": 33, "width": 101}, **TTY)
+    write_config(bundle, c)
+    kenro.ok("create", "--console-socket", console.path, "-b", bundle, "c")
+    master = console.receive()
+    size = struct.unpack("HHHH", fcntl.ioctl(master, termios.TIOCGWINSZ, b"\0" * 8))
+    assert size[:2] == (33, 101)
+    assert not termios.tcgetattr(master)[1] & termios.ONLCR
+    kenro.ok("start", "c")
+    seen = json.loads(read_until(master, None))
+    assert seen["tty"] == 1 and seen["controlling_tty"] == seen["sid"] == seen["pid"]
+    assert {seen["fds"][str(fd)] for fd in range(3)} == {"/dev/pts/0"}
+    assert seen["dev"]["console"].startswith("20620 1000:5 136:0")  # a character device, 0620
+    os.close(master)
+
+
+@pytest.mark.parametrize("user", [0, 7])
+def test_a_terminal_in_a_user_namespace(kenro, bundle, console, user):
+    write_config(bundle, user_namespace(config("/bin/tty", user={"uid": user, "gid": user}, **TTY)))
+    kenro.ok("create", "--console-socket", console.path, "-b", bundle, "c")
+    master = console.receive()
+    kenro.ok("start", "c")
+    assert read_until(master, None) == "/dev/pts/0\n"
+    os.close(master)
+
+
+def test_exec_sends_the_master(kenro, bundle, console):
+    write_config(bundle, config("/bin/sleep", "1000"))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    p = kenro.popen("exec", "-t", "-d", "--console-socket", console.path, "c", "/bin/sh", "-c",
+                    "tty; echo done")
+    master = console.receive()
+    assert p.wait() == 0
+    assert read_until(master, None) == "/dev/pts/0\ndone\n"
+    os.close(master)
+
+
+def test_a_terminal_that_nobody_takes_is_an_error(kenro, bundle):
+    write_config(bundle, config(**TTY))
+    for command in (["create"], ["run", "-d"]):
+        line = kenro.fails(*command, "-b", bundle, "c")
+        assert "cannot allocate tty if kenro will detach without setting console socket" in line
+    assert kenro.ids() == []
+
+
+def test_a_console_socket_without_a_terminal_is_an_error(kenro, bundle, console):
+    assert "--console-socket needs a terminal" in \
+        kenro.fails("create", "--console-socket", console.path, "-b", bundle, "c")
+
+
+def test_a_console_socket_that_is_not_there_is_an_error(kenro, bundle, tmp_path):
+    write_config(bundle, config(**TTY))
+    line = kenro.fails("create", "--console-socket", tmp_path / "nosuch", "-b", bundle, "c")
+    assert "--console-socket: cannot open the socket" in line and "ENOENT" in line
+
+
+def test_a_long_path_of_a_console_socket(kenro, bundle, tmp_path):
+    long = tmp_path / ("d" * 100) / ("e" * 100)
+    long.mkdir(parents=True)
+    console = ConsoleSocket(long / "console")
+    write_config(bundle, config(**TTY))
+    kenro.ok("create", "--console-socket", console.path, "-b", bundle, "c")
+    os.close(console.receive())
+    console.close()
+
+
+def test_a_failing_create_says_why_before_the_console_closes(kenro, bundle, console):
+    write_config(bundle, config("nosuch", **TTY))
+    assert "executable file not found in $PATH" in \
+        kenro.fails("create", "--console-socket", console.path, "-b", bundle, "c")
+
+
+class Terminal:
+    """A terminal of ours at which kenro runs in the foreground."""
+
+    def __init__(self, command):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 11, 22, 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
+                                        start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def write(self, text):
+        os.write(self.master, text.encode())
+
+    def read_until(self, text):
+        return read_until(self.master, text)
+
+    def end(self):
+        status = self.process.wait(timeout=60)
+        restored = termios.tcgetattr(self.slave) == self.before
+        os.close(self.slave)
+        os.close(self.master)
+        return status, restored
+
+
+def test_run_at_a_terminal(kenro, bundle):
+    write_config(bundle, config("/bin/sh", env=["PATH=/bin", "PS1=prompt "], **TTY))
+    t = Terminal(kenro.command("run", "-b", bundle, "c"))
+    t.read_until("prompt ")
+    t.write("stty size; tty\r")
+    out = t.read_until("/dev/pts/0")
+    assert "11 22" in out
+    # a new size of ours reaches the container
+    fcntl.ioctl(t.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 55, 0, 0))
+    os.kill(t.process.pid, signal.SIGWINCH)
+    wait_until(lambda: "44 55" in kenro.ok("exec", "c", "/bin/sh", "-c",
+                                           "stty size </dev/console"))
+    # Ctrl-C is the container's, not ours
+    t.write("sleep 1000\r")
+    t.read_until("sleep 1000")
+    wait_until(lambda: "sleep 1000" in kenro.ok("exec", "c", "/bin/ps").replace("sh -c", ""))
+    t.write("\x03")
+    t.read_until("prompt ")
+    t.write("exit 5\r")
+    assert t.end() == (5, True)
+
+
+def test_exec_at_a_terminal(kenro, bundle):
+    write_config(bundle, config("/bin/sleep", "1000"))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    t = Terminal(kenro.command("exec", "--tty", "c", "/bin/sh", "-c", "tty; read x; echo =$x="))
+    t.read_until("/dev/pts/0")
+    t.write("typed\r")
+    t.read_until("=typed=")
+    assert t.end() == (0, True)
+
+
+def test_the_terminal_is_restored_when_the_program_is_killed(kenro, bundle):
+    write_config(bundle, config("/bin/sleep", "1000", **TTY))
+    t = Terminal(kenro.command("run", "-b", bundle, "c"))
+    wait_until(lambda: "c" in kenro.ids() and kenro.status("c") == "running")
+    kenro.ok("kill", "c", "KILL")
+    assert t.end() == (137, True)
+
+
+def test_a_fake_ptmx_in_the_image_is_not_opened(kenro, bundle, console):
+    """CVE-2025-52565: only a devpts of the container's own will do."""
+    c = config(**TTY)
+    c["mounts"] = [m for m in c["mounts"] if m["destination"] != "/dev/pts"]
+    (bundle / "fake").mkdir()
+    os.symlink("/etc/passwd", bundle / "fake/ptmx")
+    c["mounts"].append({"destination": "/dev/pts", "type": "bind", "source": "fake",
+                        "options": ["bind"]})
+    write_config(bundle, c)
+    assert "/dev/pts/ptmx" in \
+        kenro.fails("create", "--console-socket", console.path, "-b", bundle, "c")
+
+
+def test_without_a_devpts_the_way_out_is_named(kenro, bundle, console):
+    c = config(**TTY)
+    c["mounts"] = [m for m in c["mounts"] if m["destination"] != "/dev/pts"]
+    write_config(bundle, c)
+    assert "(mount a devpts at /dev/pts)" in \
+        kenro.fails("create", "--console-socket", console.path, "-b", bundle, "c")
+
+
+def test_stdin_end_is_passed_on(kenro, bundle):
+    write_config(bundle, shell("cat; echo end"))
+    assert kenro.ok("run", "-b", bundle, "c", input="text") == "textend\n"

@@ -29,6 +29,7 @@ const char *errno_name(int num, char buf[24])
         return buf;
 }
 
+ERR_PRINTF(3, 0)
 static void format(struct err *e, int num, const char *fmt, va_list ap)
 {
         e->num = num;

@@ -149,6 +149,7 @@ void log_line(enum log_level level, const char *text)
         (void)file_write_all(STDERR_FILENO, line, (size_t)n);
 }
 
+ERR_PRINTF(2, 0)
 static void log_format(enum log_level level, const char *fmt, va_list ap)
 {
         struct err e = { 0 };

@@ -11,7 +11,7 @@ struct given {
         const char *name;  /* without dashes */
         size_t len;        /* of the name */
         const char *value; /* after "=", or NULL */
-        bool is_long;
+        bool two_dashes;   /* before it */
 };
 
 static struct given look_at(const char *arg)
@@ -19,12 +19,12 @@ static struct given look_at(const char *arg)
         struct given g = { .name = arg + 1 };
         const char *equals;
 
-        if (*g.name == '-')
+        g.two_dashes = *g.name == '-';
+        if (g.two_dashes)
                 g.name++;
         equals = strchr(g.name, '=');
         g.len = equals ? (size_t)(equals - g.name) : strlen(g.name);
         g.value = equals ? equals + 1 : NULL;
-        g.is_long = arg[1] == '-' || g.len > 1;
         return g;
 }
 
@@ -39,7 +39,7 @@ static const struct option_row *find(const struct option_row *rows, struct given
                         continue;
                 if (g->len == 1)
                         return r;
-                if (g->name[-1] == '-' && g->name[-2] != '-' && r->kind != OPTION_FLAG) {
+                if (!g->two_dashes && r->kind != OPTION_FLAG) {
                         g->value = g->name + 1;
                         return r;
                 }
@@ -52,7 +52,7 @@ static int unknown(const struct option_row *rows, const struct given *g, struct 
         char name[64];
 
         snprintf(name, sizeof(name), "%.*s", (int)g->len, g->name);
-        err_set(e, "unknown option '%s%s'", g->is_long ? "--" : "-", name);
+        err_set(e, "unknown option '%s%s'", g->two_dashes || g->len > 1 ? "--" : "-", name);
         for (; rows->kind != OPTION_END; rows++)
                 if (name_is_near(rows->name, name))
                         return err_hint(e, "did you mean '--%s'?", rows->name);

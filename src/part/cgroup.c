@@ -296,7 +296,7 @@ int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, 
                                 return -1;
         remove_levels(h, path, made);
         if (path_is_below(path, OWN_PARENT))
-                (void)unlinkat(h->fd, OWN_PARENT + 1, AT_REMOVEDIR);
+                (void)unlinkat(h->fd, &OWN_PARENT[1], AT_REMOVEDIR);
         return 0;
 }
 

@@ -272,9 +272,10 @@ static int mounts_cell(struct job *j, struct err *e)
 static int make_cwd_cell(struct job *j, struct err *e)
 {
         struct err ignored;
-        autoclose int fd = path_make_in(j->root_fd, j->process->program.cwd, false, &ignored);
+        int fd = path_make_in(j->root_fd, j->process->program.cwd, false, &ignored);
 
         (void)e;
+        fd_close(&fd);
         return 0;
 }
 

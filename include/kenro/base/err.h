@@ -15,6 +15,7 @@ struct err {
         char hint[ERR_HINT_MAX]; /* the way out, or empty */
 };
 
+/* ARGS is 0 for a va_list. */
 #define ERR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* A fact that no system call stated. */

@@ -27,7 +27,7 @@ enum side { PARENT, CHILD };
 
 struct baton {
         uint32_t row;
-        bool failed;
+        uint32_t failed; /* no bool: any bytes may come */
         struct err err;
 };
 

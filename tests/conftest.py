@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import kenrotest
+from console import ConsoleSocket
 
 
 def pytest_configure(config):
@@ -36,3 +37,10 @@ def bundle(tmp_path):
     """A bundle of busybox that runs /bin/true."""
     yield kenrotest.make_bundle(tmp_path / "bundle", kenrotest.config())
     subprocess.run(["rm", "-rf", tmp_path / "bundle"], check=True)
+
+
+@pytest.fixture
+def console(tmp_path):
+    c = ConsoleSocket(tmp_path / "console")
+    yield c
+    c.close()

@@ -646,12 +646,15 @@ static int random_profile(unsigned long *cases)
         return r;
 }
 
-/* ---- profiles from files ---------------------------------------------------- */
+static bool is_big(uint32_t arch)
+{
+        for (size_t i = 0; i < COUNT(big); i++)
+                if (big[i] == arch)
+                        return true;
+        return false;
+}
 
-/* A linux.seccomp object as the value of "seccomp" in an otherwise empty file. */
-struct holder {
-        struct spec *spec;
-};
+/* ---- profiles from files ---------------------------------------------------- */
 
 static int file_profile(const char *path, unsigned long *cases)
 {
@@ -659,6 +662,7 @@ static int file_profile(const char *path, unsigned long *cases)
         struct spec spec = { 0 };
         struct arena a;
         struct err e;
+        const struct spec_seccomp *f;
         uint32_t archs[32];
         size_t n = 0;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -672,11 +676,12 @@ static int file_profile(const char *path, unsigned long *cases)
                 die(e.text);
         if (!spec.linux_ || !spec.linux_->seccomp)
                 die("no linux.seccomp in the file");
-        archs[n++] = seccomp_arch_native();
-        for (size_t i = 0; i < spec.linux_->seccomp->architectures.n; i++)
-                if (spec.linux_->seccomp->architectures.v[i] != archs[0])
-                        archs[n++] = (uint32_t)spec.linux_->seccomp->architectures.v[i];
-        return check(spec.linux_->seccomp, archs, n, false, cases);
+        f = spec.linux_->seccomp;
+        for (size_t i = 0; i < f->architectures.n; i++)
+                archs[n++] = (uint32_t)f->architectures.v[i];
+        if (n == 0)
+                archs[n++] = seccomp_arch_native();
+        return check(f, archs, n, is_big(archs[0]), cases);
 }
 
 int main(int argc, char **argv)

@@ -99,6 +99,7 @@ def make_rootfs(path):
             subprocess.run([Path(__file__).parent / "busybox-rootfs", _template], check=True)
         for helper in HELPERS.iterdir():
             if helper.is_file() and os.access(helper, os.X_OK):
+                assert not (_template / "bin" / helper.name).is_symlink()  # to busybox
                 shutil.copy2(helper, _template / "bin")
     subprocess.run(["cp", "-a", _template, path], check=True)
 
@@ -200,9 +201,9 @@ def cgroup_mount():
 
 def our_cgroups():
     """Groups that kenro or a test has made, all of which are called so."""
-    return {os.path.join(path, d) for path, dirs, _ in os.walk(cgroup_mount()) for d in dirs
-            if path.startswith(str(cgroup_mount() / "kenro")) or d == "kenro" or
-            d.startswith("kenro-test")}
+    ours = re.compile(rf"{cgroup_mount()}/kenro(-test[^/]*)?(/|$)")
+    found = (os.path.join(path, d) for path, dirs, _ in os.walk(cgroup_mount()) for d in dirs)
+    return {group for group in found if ours.match(group)}
 
 
 def our_processes():

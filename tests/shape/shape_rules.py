@@ -1,0 +1,80 @@
+"""The numbers, the names and the exceptions of test_shape.py, each with its reason."""
+
+LAYERS = "base json spec policy host part plan run cmd".split()
+
+FUNCTION = {
+    "lines": (60, "split it where a name suggests itself"),
+    "complexity": (15, "make a table, or functions, of it"),
+    "parameters": (6, "put what belongs together into a struct"),
+}
+NESTING, FILE_LINES, HEADER_LINES = 4, 600, 150
+
+LONG_HEADERS = {"include/kenro/spec/spec.h"}  # the image of config.json: one table of members
+
+HEADER_ONLY = {"base/sys", "spec/spec", "run/job"}  # inline calls; structs
+
+BUILT_ON_REQUEST = ("tests/fuzz/",)  # an option of meson, and another compiler
+
+# Module of src without a file in tests/unit, by the reason.
+NO_UNIT_TEST = {
+    "private to json_read, and tested through it":
+        "json/json_locate json/json_mem json/json_value",
+    "tested through spec_load, and line by line in tests/refuse":
+        "spec/spec_check spec/spec_fields spec/spec_names spec/spec_unbuilt",
+    "private to seccomp: tests/unit/part/seccomp.c and tests/differential":
+        "part/seccomp_arch part/seccomp_bpf part/seccomp_interpret part/seccomp_rule",
+    "a few system calls without a decision: tests/cli":
+        "base/tree part/keyring part/loopback part/mount part/oom part/stash",
+    "leads other modules: tests/cli":
+        "run/create run/exec run/foreground run/image run/spawn run/steps",
+    "a command, tested as one: tests/cli":
+        "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/lifecycle cmd/prepare "
+        "cmd/spec cmd/state",
+}
+
+# The only objects that may change at run time.
+MUTABLE = {("src/base/log.c", "program"), ("src/base/log.c", "target")}
+
+LIBRARIES = {"libc", "libcap", "libseccomp", "libyajl", "libmnl"}
+
+BANNED = {
+    "strcpy strcat stpcpy sprintf vsprintf gets": "knows no size; use snprintf",
+    "atoi atol atoll atof": "cannot fail; parse with a check",
+    "strtok alloca": "hides its state or its size; use strcspn, or a buffer of stated size",
+    "system popen": "runs a shell; use a descriptor and execve",
+    "sleep usleep nanosleep": "waits blindly; poll a pidfd, cgroup.events or inotify",
+    "pthread_create thrd_create": "there are no threads here",
+    "strerror perror": "engines match its words; err_sys has the symbolic name",
+    "pipe accept epoll_create inotify_init creat fopen opendir dup":
+        "makes a descriptor that execve keeps, or a hidden one; use the call with CLOEXEC",
+}
+OPENERS = "open openat memfd_create socket socketpair inotify_init1 accept4 pipe2 dup3".split()
+NOT_CLOEXEC = {"src/base/fd.c: open(\"/dev/null\", O_RDWR)"}  # becomes 0, 1 or 2
+
+# Letters in brackets keep a pattern from finding itself here.
+UNWANTED = {
+    r"/[w]ork/(main|shared|\.library)|/var/tmp/[k]\b": "a path of one machine",
+    r"\.\./[s]hared\b": "a directory outside of the repository; say it here",
+    # features.md is missing on purpose: the OCI has one.
+    r"\b(desig[n]|attack[s]|per[f]|contrac[t]|behaviour[s]|v[m]|styl[e])\.md\b":
+        "a document that is not in the repository; say it here",
+    r"(?i)py[p]i\.org|pythonhoste[d]|crate[s]\.io|npmj[s]\.|goprox[y]|prox[y]\.golang|"
+    r"rubygem[s]\.org|\bregistr[y]\.[a-z]": "a package registry; Debian's packages have to do",
+    r"\b(TO[D]O|FIX[M]E|X[X]X)\b": "unfinished work; do it, or write a decision",
+}
+
+# What the container's process may call of libc: it allocates nothing, knows no
+# stdio, no locale, no user database; and no other library is called at all. Names
+# are added by reading what libc does, not by trying.
+HARMLESS = set("""
+    memchr memcmp memcpy memmove memset snprintf vsnprintf
+    strcasecmp strchr strcmp strcspn strlen strncmp strspn strtoul __ctype_b_loc
+    __errno_location __libc_current_sigrtmax gnu_dev_makedev sigemptyset
+    _exit chdir chroot close dup2 dup3 execve faccessat fchdir fchmod fchown fcntl fork fstat
+    fstatfs getcwd getgroups getresgid getresuid ioctl mkdirat open openat prctl pread read
+    readlinkat recvmsg sendmsg setdomainname sethostname setns setrlimit setsid signal
+    sigprocmask socket socketpair stat statvfs statx syscall tcgetattr tcsetattr umask unshare
+    waitpid write
+""".split())
+# By pointer, and followed all the same: every cell is taken to run.
+CELLS_CALLED_BY = {"relay", "src/run/relay.c:first_side"}

@@ -104,6 +104,14 @@ def make_rootfs(path):
     subprocess.run(["cp", "-a", _template, path], check=True)
 
 
+def debian_tree(suite, *packages):
+    """Debian by debootstrap: made once for all builds, not to be changed."""
+    path = Path(__file__).parents[2] / "build/trees" / suite
+    subprocess.run([Path(__file__).parent / "debian-tree", suite, path, *packages], check=True,
+                   timeout=900)
+    return path
+
+
 def make_bundle(path, c):
     path.mkdir(parents=True, exist_ok=True)
     if not (path / "rootfs").exists():

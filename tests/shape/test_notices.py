@@ -65,10 +65,10 @@ def test_what_is_too_large_or_badly_formatted_is_noticed(tmp_path):
     for notice in ("a.c:1: many: parameters 7, at most 6", "a.c:6: branches: complexity 16",
                    "a.c:41: lines: lines 62, at most 60", "a.c:106: nested deeper than 4"):
         assert notice in said
-    (tmp_path / "b.c").write_text("struct a {\n        LIST(int) b;\n};\n\nint f(void)\n{\n}\n")
-    assert "b.c:1: pmccabe sees 0 of 1" in "\n".join(shape.function_problems(tmp_path, ["b.c"]))
+    (tmp_path / "b.c").write_text("#if A\nint f(int a)\n{\n#else\nint f(void)\n{\n#endif\n}\n")
+    assert "b.c:1: pmccabe sees 1 of 2" in "\n".join(shape.function_problems(tmp_path, ["b.c"]))
     (tmp_path / ".clang-format").write_text((shape.ROOT / ".clang-format").read_text())
-    assert any("a.c:106" in p for p in shape.format_problems(tmp_path, ["a.c"]))
+    assert any("a.c:105:" in p for p in shape.format_problems(tmp_path, ["a.c"]))
 
 
 CHILD = """

@@ -192,7 +192,7 @@ def function_problems(root, paths):
     texts = {p: bare((Path(root) / p).read_text()) for p in paths}
     for row in out.splitlines():
         complexity, _, _, first, lines, where = row.split(None, 5)
-        path, line, name = re.fullmatch(r"(.*)\((\d+)\): (\w+)", where).groups()
+        path, line, name = re.fullmatch(r"(.*)\((\d+)\): (?:\w+::)*(\w+)", where).groups()
         found[path] += 1
         size = {"lines": int(lines), "complexity": int(complexity),
                 "parameters": parameters(texts[path], name, int(first))}

@@ -45,6 +45,8 @@ static int plan_one(const struct spec *s, const struct spec_device *d, bool mana
         inside = path_is_below(clean, "/dev");
         if (inside && !managed)
                 return 0; /* the host's /dev has been mounted there, nodes and all */
+        if (strcmp(clean, "/dev/ptmx") == 0)
+                return 0; /* privileged containers list the host's */
         n = inside ? &r->dev[r->n_dev++] : &r->outside[r->n_outside++];
         n->path = arena_printf(a, e, "%s", clean + (inside ? strlen("/dev/") : 0));
         if (!n->path)

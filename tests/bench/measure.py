@@ -11,8 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-TESTS = HERE.parent
+TESTS = Path(__file__).resolve().parents[1]
 CONFIG = TESTS / "fixtures/engine/podman-default.json"
 RUNTIMES = {
     "kenro": "/usr/local/sbin/kenro",
@@ -37,7 +36,7 @@ class Timer:
     def __init__(self, tree, errors):
         # A session of its own: it must outlive an interruption, to clean up.
         self.process = subprocess.Popen(
-            [HERE / "enter-tree", tree, "/bench/timer"], stdin=subprocess.PIPE,
+            [TESTS / "lib/enter-tree", tree, "/bench/timer"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
         self.inside = Path(f"/proc/{self.process.pid}/root")
         self.asked = 0
@@ -137,8 +136,8 @@ class Bench:
         self.prepare_tree(timer_program, kenro)
 
     def prepare_tree(self, timer_program, kenro):
-        """Copies: others may build while this runs."""
-        shutil.copy2(kenro, f"{self.tree}{RUNTIMES['kenro']}")
+        """Copies: others may build while this runs. Stripped, as Debian's packages are."""
+        subprocess.run(["strip", "-o", f"{self.tree}{RUNTIMES['kenro']}", kenro], check=True)
         bench = self.tree / "bench"
         shutil.rmtree(bench, ignore_errors=True)
         bench.mkdir()

@@ -106,7 +106,9 @@ void fuzz_check_place(const struct json_source *src, const struct err *e)
         HOLDS(strncmp(e->text, src->name, strlen(src->name)) == 0 && rest[-1] == ':', e->text);
         line = take_number(&rest);
         column = take_number(&rest);
-        HOLDS(rest[0] == ' ' && rest[1] != '\0' && strcmp(rest, " not JSON: ?") != 0, e->text);
+        HOLDS(rest[0] == ' ' && rest[1] != '\0', e->text);
+        /* what yajl says of itself, not of the text */
+        HOLDS(strcmp(rest, " not JSON: ?") != 0 && !strstr(rest, "callback"), e->text);
         for (; line > 1; line--) {
                 newline = memchr(begin, '\n', (size_t)(end - begin));
                 HOLDS(newline, e->text);

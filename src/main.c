@@ -231,41 +231,53 @@ static char **copy_args(int argc, char **argv, struct arena *a, struct err *e)
         return copy;
 }
 
+static int begin(struct cli *c, char **argv, struct err *e)
+{
+        log_program(argv[0]);
+        signal(SIGPIPE, SIG_IGN);
+        if (getauxval(AT_SECURE))
+                return err_set(e, "kenro does not run with more privileges than its caller");
+        if (fd_fill_stdio(e) < 0 || arena_init(c->arena, PLAN_BYTES_MAX, e) < 0 ||
+            arena_init(c->scratch, SCRATCH_BYTES_MAX, e) < 0)
+                return -1;
+        find_args(c, argv);
+        return 0;
+}
+
+/* R is what came of the command line; CMD is NULL if it names no command. */
+static int perform(const struct command *cmd, struct cli *c, char **argv, int r, struct err *e)
+{
+        struct err second;
+
+        if (r >= 0)
+                r = prepare_process(cmd, c, argv, e);
+        /* Not before: the log must be none of the descriptors that the caller left
+         * open. The first error is the one to tell. */
+        if (open_log(&c->global, r < 0 ? &second : e) < 0)
+                return -1;
+        return r < 0 ? r : cmd->run(c, e);
+}
+
 int main(int argc, char **argv)
 {
         const struct command *cmd = NULL;
         struct arena arena, scratch;
         struct cli c = { .arena = &arena, .scratch = &scratch };
-        struct err e = { 0 }, second;
-        char **args;
+        struct err e = { 0 };
+        char **args = NULL;
         int r;
 
         if (argc < 1)
                 return EXIT_FAILED;
-
-        log_program(argv[0]);
-        signal(SIGPIPE, SIG_IGN);
-        if (getauxval(AT_SECURE) || fd_fill_stdio(&e) < 0 ||
-            arena_init(&arena, PLAN_BYTES_MAX, &e) < 0 ||
-            arena_init(&scratch, SCRATCH_BYTES_MAX, &e) < 0) {
-                if (!e.text[0])
-                        err_set(&e, "kenro does not run with more privileges than its caller");
+        if (begin(&c, argv, &e) < 0) {
                 report(NULL, &c, &e);
                 return EXIT_FAILED;
         }
-        find_args(&c, argv);
         args = copy_args(argc, argv, &arena, &e);
-        r = !args ? -1 : parse(argc, args, &c, &cmd, &e);
+        r = args ? parse(argc, args, &c, &cmd, &e) : -1;
         if (r >= 0 && (!cmd || !c.root))
                 return r;
-        if (r >= 0)
-                r = prepare_process(cmd, &c, argv, &e);
-        /* Not before: the log must be none of the descriptors that the caller left
-         * open. The first error is the one to tell. */
-        if (open_log(&c.global, r < 0 ? &second : &e) < 0)
-                r = -1;
-        if (r >= 0)
-                r = cmd->run(&c, &e);
+        r = perform(cmd, &c, argv, r, &e);
         if (r >= 0)
                 return r;
         report(cmd, &c, &e);

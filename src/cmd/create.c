@@ -38,8 +38,16 @@ const struct option_row check_rows[] = {
 };
 /* clang-format on */
 
-static int create(struct cli *c, bool waits, bool detached, struct cmd_console *console,
-                  struct cmd_host *facts, struct created *ret, struct err *e)
+enum how { CREATE, RUN, RUN_DETACHED };
+
+/* What is left of a creation for who goes on with it. */
+struct creation {
+        struct cmd_console console;
+        struct cmd_host facts;
+        struct created made;
+};
+
+static int create(struct cli *c, enum how how, struct creation *ret, struct err *e)
 {
         const struct create_options *o = c->options;
         struct prepared p;
@@ -47,57 +55,53 @@ static int create(struct cli *c, bool waits, bool detached, struct cmd_console *
                 .root = c->root,
                 .id = c->operands[0],
                 .pid_file = o->pid_file,
-                .waits = waits,
+                .waits = how == CREATE,
         };
 
         if (o->preserve_fds > DESCRIPTOR_PRESERVE_MAX)
                 return err_set(e, "--preserve-fds: more than %d", DESCRIPTOR_PRESERVE_MAX);
         if (container_check_id(in.id, e) < 0 || prepare(c, in.id, &p, e) < 0)
                 return -1;
-        if (!waits && !p.plan->has_process)
+        if (how != CREATE && !p.plan->has_process)
                 return err_set(e, "the configuration has no process to start");
-        if (cmd_console_open(o->console_socket, p.plan->process.console.wanted, detached, console,
-                             e) < 0)
+        if (cmd_console_open(o->console_socket, p.plan->process.console.wanted, how != RUN,
+                             &ret->console, e) < 0)
                 return -1;
         in.bundle = p.bundle;
         in.plan = p.plan;
         in.host = &p.facts.host;
         in.cgroup = &p.facts.cgroup;
         in.file = &p.file;
-        in.console_fd = console->child;
-        if (facts)
-                *facts = p.facts;
-        return container_create(&in, ret, e);
+        in.console_fd = ret->console.child;
+        ret->facts = p.facts;
+        return container_create(&in, &ret->made, e);
 }
 
 int cmd_create(struct cli *c, struct err *e)
 {
-        struct cmd_console console;
-        struct created made;
+        struct creation created;
 
-        return create(c, true, true, &console, NULL, &made, e);
+        return create(c, CREATE, &created, e);
 }
 
 int cmd_run(struct cli *c, struct err *e)
 {
         const struct create_options *o = c->options;
-        struct cmd_console console;
-        struct cmd_host facts;
-        struct created made;
+        struct creation n;
         struct err late;
         int status, master;
 
         if (!o->detach && foreground_begin(!o->no_subreaper, e) < 0)
                 return -1;
-        if (create(c, false, o->detach, &console, &facts, &made, e) < 0)
+        if (create(c, o->detach ? RUN_DETACHED : RUN, &n, e) < 0)
                 return -1;
         if (o->detach)
                 return 0;
-        master = cmd_console_master(&console);
-        status = foreground_wait(made.pid, made.pidfd, master, e);
+        master = cmd_console_master(&n.console);
+        status = foreground_wait(n.made.pid, n.made.pidfd, master, e);
         fd_close(&master);
-        if (!o->keep &&
-            container_delete(&made.container, facts.host.proc_fd, &facts.cgroup, true, &late) < 0)
+        if (!o->keep && container_delete(&n.made.container, n.facts.host.proc_fd, &n.facts.cgroup,
+                                         true, &late) < 0)
                 log_warn("%s", late.text);
         return status;
 }

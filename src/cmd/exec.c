@@ -12,6 +12,7 @@
 #include "kenro/run/foreground.h"
 #include "kenro/spec/spec_load.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,22 @@ static int add_cap(struct strings *set, const char *name, struct arena *a, struc
         return 0;
 }
 
+/* "net_raw" as "CAP_NET_RAW", or NULL. */
+static const char *full_cap(const char *name, struct arena *a, struct err *e)
+{
+        bool bare = strncasecmp(name, "cap_", 4) != 0;
+        char *full = arena_printf(a, e, "%s%s", bare ? "CAP_" : "", name);
+
+        if (!full)
+                return NULL;
+        for (char *s = full; *s; s++)
+                *s = (char)toupper((unsigned char)*s);
+        if (caps_bit(full, false))
+                return full;
+        err_set(e, "--cap: '%.40s' is no capability", name);
+        return NULL;
+}
+
 static int set_caps(const struct exec_options *o, struct spec_process *p, struct arena *a,
                     struct err *e)
 {
@@ -124,17 +141,8 @@ static int set_caps(const struct exec_options *o, struct spec_process *p, struct
         if (p->capabilities)
                 *c = *p->capabilities;
         for (size_t i = 0; i < o->caps.n; i++) {
-                const char *full = o->caps.v[i];
+                const char *full = full_cap(o->caps.v[i], a, e);
 
-                if (strncasecmp(full, "cap_", 4) != 0)
-                        full = arena_printf(a, e, "CAP_%s", full);
-                if (!full || !caps_bit(full, true))
-                        return full ? err_set(e, "--cap: '%.40s' is no capability", o->caps.v[i])
-                                    : -1;
-                for (char *s = (char *)(uintptr_t)(full = arena_strndup(a, full, strlen(full), e));
-                     s && *s; s++)
-                        if (*s >= 'a' && *s <= 'z')
-                                *s = (char)(*s - 'a' + 'A');
                 if (!full || add_cap(&c->bounding, full, a, e) < 0 ||
                     add_cap(&c->permitted, full, a, e) < 0 ||
                     add_cap(&c->effective, full, a, e) < 0)

@@ -44,7 +44,24 @@ static const struct name signals[] = {
 
 enum { RT_FIRST = 34, RT_LAST = 64 }; /* as programs see them: signal(7) */
 
-/* "9", "KILL", "SIGKILL", "kill", "RTMIN+3", "SIGRTMAX-1". Returns 0 if unknown. */
+/* "RTMIN", "RTMIN+3", "RTMAX-1". Returns 0 if it is none of these. */
+static int parse_realtime(const char *name)
+{
+        long n = 0;
+        char *end;
+
+        if (strncmp(name, "RTMIN", 5) != 0 && strncmp(name, "RTMAX", 5) != 0)
+                return 0;
+        if (name[5]) {
+                n = strtol(name + 5, &end, 10);
+                if (*end || (name[5] != '+' && name[5] != '-'))
+                        return 0;
+        }
+        n += name[3] == 'I' ? RT_FIRST : RT_LAST;
+        return n >= RT_FIRST && n <= RT_LAST ? (int)n : 0;
+}
+
+/* "9", "KILL", "SIGKILL", "kill", "SIGRTMAX-1". Returns 0 if unknown. */
 static int parse_signal(const char *text)
 {
         char upper[32], *end;
@@ -63,15 +80,7 @@ static int parse_signal(const char *text)
         if (strncmp(name, "SIG", 3) == 0)
                 name += 3;
         known = name_find(signals, name);
-        if (known)
-                return (int)known->value;
-        if (strncmp(name, "RTMIN", 5) != 0 && strncmp(name, "RTMAX", 5) != 0)
-                return 0;
-        n = name[5] ? strtol(name + 5, &end, 10) : 0;
-        if (name[5] && (*end || (name[5] != '+' && name[5] != '-')))
-                return 0;
-        n += name[3] == 'I' ? RT_FIRST : RT_LAST;
-        return n >= RT_FIRST && n <= RT_LAST ? (int)n : 0;
+        return known ? (int)known->value : parse_realtime(name);
 }
 
 int cmd_kill(struct cli *c, struct err *e)

@@ -144,27 +144,34 @@ static int list_all(struct cli *c, int root_fd, struct listing *l, struct err *e
         return n < 0 ? err_sys(e, errno, "cannot read the directory %s", c->root) : 0;
 }
 
+static int list_begin(const struct list_options *o, struct listing *l, struct err *e)
+{
+        l->quiet = o->quiet;
+        l->as_json = o->format && strcmp(o->format, "json") == 0;
+        if (o->format && !l->as_json && strcmp(o->format, "table") != 0)
+                return err_set(e, "option '--format': '%.40s' is neither table nor json",
+                               o->format);
+        if (json_out_init(&l->json, false, e) < 0)
+                return -1;
+        if (l->as_json)
+                json_list(&l->json);
+        else if (!l->quiet)
+                printf("%-24s %-10s %-10s %-32s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE",
+                       "CREATED", "OWNER");
+        return 0;
+}
+
 int cmd_list(struct cli *c, struct err *e)
 {
-        const struct list_options *o = c->options;
-        struct listing l = { .quiet = o->quiet };
+        struct listing l = { 0 };
         autoclose int root_fd = open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const char *text;
         size_t len;
 
-        if (o->format && strcmp(o->format, "json") != 0 && strcmp(o->format, "table") != 0)
-                return err_set(e, "option '--format': '%.40s' is neither table nor json",
-                               o->format);
-        l.as_json = o->format && strcmp(o->format, "json") == 0;
         if (root_fd < 0 && (errno != ENOENT || c->explicit_root))
                 return err_sys(e, errno, "cannot open the directory %s", c->root);
-        if (json_out_init(&l.json, false, e) < 0)
+        if (list_begin(c->options, &l, e) < 0)
                 return -1;
-        if (l.as_json)
-                json_list(&l.json);
-        else if (!l.quiet)
-                printf("%-24s %-10s %-10s %-32s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE",
-                       "CREATED", "OWNER");
         if (root_fd >= 0 && list_all(c, root_fd, &l, e) < 0)
                 return -1;
         if (!l.as_json || l.quiet)

@@ -65,8 +65,8 @@ static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, str
         return 0;
 }
 
-int rootfs_plan(const struct spec *s, const char *bundle, int bundle_fd, bool joined,
-                struct arena *a, struct rootfs_plan *ret, struct err *e)
+int rootfs_plan(const struct spec *s, const struct bundle *b, bool joined, struct arena *a,
+                struct rootfs_plan *ret, struct err *e)
 {
         struct rootfs_plan r = { .tree_fd = -1,
                                  .readonly = s->root->readonly,
@@ -74,12 +74,12 @@ int rootfs_plan(const struct spec *s, const char *bundle, int bundle_fd, bool jo
                                  .joined = joined };
         char clean[PATH_MAX];
 
-        if (absolute(bundle, s->root->path, clean, e) < 0)
+        if (absolute(b->path, s->root->path, clean, e) < 0)
                 return err_in(e, "root.path");
         r.path = arena_strndup(a, clean, strlen(clean), e);
         if (!r.path)
                 return -1;
-        if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, bundle_fd, &r, e) < 0)
+        if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, b->fd, &r, e) < 0)
                 return joined ? -1 : err_in(e, "root.path");
         *ret = r;
         return 0;

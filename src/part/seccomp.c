@@ -102,6 +102,7 @@ int seccomp_plan(const struct spec_seccomp *f, struct arena *a, struct seccomp_p
         if (seccomp_answer(ret, SYS_execve) != SECCOMP_RET_ALLOW &&
             seccomp_answer(ret, SYS_execve) != SECCOMP_RET_LOG)
                 return err_set(e, "linux.seccomp: execve must be allowed, or no program can start");
+        ret->shows = seccomp_answer(ret, SYS_prctl) == SECCOMP_RET_ALLOW;
         return 0;
 }
 

@@ -141,6 +141,7 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
         struct spec_linux l = *in->spec->linux_;
         struct spec s = *in->spec;
         struct plan_input input = *in;
+        struct bundle bundle = { in->bundle, in->bundle_fd };
         struct plan r = { 0 };
 
         s.linux_ = &l;
@@ -149,7 +150,7 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
             joined_mappings(&r.ns, in->host, a, &l, e) < 0 || idmap_plan(&s, a, &r.idmap, e) < 0 ||
             build_process(&input, a, scratch, &r, e) < 0 ||
             sysctl_plan(&l.sysctl, own_namespaces(&s, &r.ns), a, &r.sysctl, e) < 0 ||
-            rootfs_plan(&s, in->bundle, in->bundle_fd, r.ns.mount_joined, a, &r.rootfs, e) < 0)
+            rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
         uts_plan(&s, &r.uts);
         r.loopback = spec_namespace_new(&s, CLONE_NEWNET);

@@ -1,4 +1,6 @@
 /* Names of the specification and the kernel's values for them. */
+#include "spec_names.h"
+
 #include "kenro/base/sys.h"
 #include "kenro/spec/spec.h"
 #include "kenro/spec/spec_fields.h"
@@ -11,8 +13,6 @@
 #include <seccomp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-
-#include "spec_names.h"
 
 /* clang-format off */
 const struct name spec_namespace_names[] = {

@@ -18,6 +18,7 @@ RUNTIMES = {
     "crun": "/usr/bin/crun",
     "runc": "/usr/sbin/runc",
 }
+FLOOR = "spawn alone"  # a program without any runtime
 WORKERS = 2
 SLEEP = ["/bin/sleep", "1000000"]
 TRUE = ["/bin/true"]
@@ -175,7 +176,7 @@ class Bench:
             self.cycle(lambda operation: operation if i >= warm_up else None)
 
     def cycle(self, name):
-        self.each(name("spawn alone"), lambda r: r.timer.run("/bench/rootfs/bin/true"))
+        self.each(name(FLOOR), lambda r: r.timer.run("/bench/rootfs/bin/true"))
         self.each(name("--version"), lambda r: r.timer.run(RUNTIMES[r.name], "--version"))
         self.each(name("run"), lambda r: r.run_true())
         self.each(name("create"), lambda r: r.create("create", "c", "sleep"))

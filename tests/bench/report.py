@@ -3,6 +3,8 @@
 import json
 import statistics
 
+from measure import FLOOR
+
 PEERS = ("crun", "runc")
 
 # Goals as kenro/peer, by medians: how much of the peer's figure kenro's may be.
@@ -54,7 +56,8 @@ def print_times(samples):
         cells = "".join(f"{middle(t):9.2f} /{min(t):7.2f}" for t in times.values())
         goals = TIME_GOALS.get(operation, TIME_GOALS.get(operation.split(" of ")[0], {}))
         medians = {name: middle(t) for name, t in times.items()}
-        print(f"{operation:24}{cells}  {ratios(medians, goals)}")
+        compare = "" if operation == FLOOR else ratios(medians, goals)
+        print(f"{operation:24}{cells}  {compare}".rstrip())
 
 
 def print_counts(title, rows, goals):
@@ -63,7 +66,8 @@ def print_counts(title, rows, goals):
     for operation, by_name in rows.items():
         medians = {name: middle(by_name[name]) for name in ("kenro", *PEERS)}
         cells = "".join(f"{m:12.0f}" for m in medians.values())
-        print(f"{operation:24}{cells}  {ratios(medians, goals.get(operation, {}))}")
+        compare = "" if operation == FLOOR else ratios(medians, goals.get(operation, {}))
+        print(f"{operation:24}{cells}  {compare}".rstrip())
 
 
 def of(samples, attribute):
@@ -83,7 +87,7 @@ def print_all(bench):
         heading("containers a second", "".join(f"{name:>12}" for name in ("kenro", *PEERS)))
         medians = {name: middle(bench.rates[name]) for name in ("kenro", *PEERS)}
         print(f"{'run, two at once':24}" + "".join(f"{m:12.0f}" for m in medians.values()) +
-              "  " + ratios(medians, {}, less_is_better=False))
+              f"  {ratios(medians, {}, less_is_better=False)}".rstrip())
 
 
 def save(bench, path, facts):

@@ -11,10 +11,12 @@
  * doubt (all rules that match say the same), it must agree with us. libseccomp
  * itself does not always agree with it when one argument has several rules with
  * < <= >= > or !=: such cases are counted, and allowed for no other call. */
-#include "kenro/part/seccomp.h"
+#include "differential.h"
+
 #include "kenro/base/arena.h"
 #include "kenro/base/file.h"
 #include "kenro/json/json_read.h"
+#include "kenro/part/seccomp.h"
 #include "kenro/spec/spec.h"
 #include "kenro/spec/spec_fields.h"
 
@@ -54,8 +56,6 @@ static const uint32_t big[] = {
 #endif
 };
 
-#define COUNT(v) (sizeof(v) / sizeof((v)[0]))
-
 static uint64_t rnd(uint64_t n)
 {
         seed ^= seed << 13; /* xorshift64 */
@@ -64,7 +64,7 @@ static uint64_t rnd(uint64_t n)
         return n ? (seed >> 11) % n : 0;
 }
 
-static void die(const char *what)
+void die(const char *what)
 {
         fprintf(stderr, "seccomp differential: %s\n", what);
         exit(1);
@@ -101,238 +101,6 @@ static void collect_names(void)
         }
 }
 
-/* ---- libseccomp's side ---------------------------------------------------- */
-
-static uint32_t scmp_action(uint64_t action, struct opt_uint errno_ret)
-{
-        uint32_t data = errno_ret.set ? (uint32_t)errno_ret.v : EPERM;
-
-        switch (action) {
-        case SECCOMP_RET_ERRNO:
-                return SCMP_ACT_ERRNO(data);
-        case SECCOMP_RET_TRACE:
-                return SCMP_ACT_TRACE(data);
-        case SECCOMP_RET_ALLOW:
-                return SCMP_ACT_ALLOW;
-        case SECCOMP_RET_LOG:
-                return SCMP_ACT_LOG;
-        case SECCOMP_RET_TRAP:
-                return SCMP_ACT_TRAP;
-        case SECCOMP_RET_KILL_PROCESS:
-                return SCMP_ACT_KILL_PROCESS;
-        default:
-                return SCMP_ACT_KILL_THREAD;
-        }
-}
-
-static struct scmp_arg_cmp scmp_arg(const struct spec_syscall_arg *a)
-{
-        static const int ops[] = { [CMP_NE] = SCMP_CMP_NE,
-                                   [CMP_LT] = SCMP_CMP_LT,
-                                   [CMP_LE] = SCMP_CMP_LE,
-                                   [CMP_EQ] = SCMP_CMP_EQ,
-                                   [CMP_GE] = SCMP_CMP_GE,
-                                   [CMP_GT] = SCMP_CMP_GT,
-                                   [CMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ };
-
-        return (struct scmp_arg_cmp){ a->index, ops[a->op.v], a->value, a->value_two };
-}
-
-/* Add one entry. False if libseccomp refuses a rule that contradicts another. */
-static bool scmp_entry(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32_t fallback)
-{
-        uint32_t action = scmp_action(s->action.v, s->errno_ret);
-        struct scmp_arg_cmp args[6];
-
-        if (action == fallback)
-                return true;
-        for (size_t k = 0; k < s->args.n; k++)
-                args[k] = scmp_arg(&s->args.v[k]);
-        for (size_t i = 0; i < s->names.n; i++) {
-                int nr = seccomp_syscall_resolve_name(s->names.v[i]), r;
-
-                if (nr == __NR_SCMP_ERROR)
-                        continue;
-                r = seccomp_rule_add_array(ctx, action, nr, (unsigned)s->args.n, args);
-                if (r == -EEXIST)
-                        return false;
-                if (getenv("DBG") && r < 0)
-                        fprintf(stderr, "add %s %d\n", s->names.v[i], r);
-                if (r < 0 && r != -EDOM && r != -EFAULT) {
-                        fprintf(stderr, "%s: %d\n", s->names.v[i], r);
-                        die("seccomp_rule_add_array");
-                }
-        }
-        return true;
-}
-
-/* libseccomp swaps the bytes of a return's value twice when it repeats the return
- * to keep a jump short, in a program for the other byte order only. */
-static uint32_t plain_return(uint32_t k)
-{
-        static const uint16_t known[] = { 0x8000, 0x0003, 0x0005, 0x7fc0, 0x7ff0, 0x7ffc, 0x7fff };
-
-        for (size_t i = 0; i < COUNT(known); i++)
-                if (k >> 16 == known[i])
-                        return k;
-        return k == 0 ? k : __builtin_bswap32(k);
-}
-
-/* Its program, in our byte order. Returns the length, 0 if it refused. */
-static size_t scmp_program(const struct spec_seccomp *f, const uint32_t *archs, size_t n_archs,
-                           bool swap, struct sock_filter *v)
-{
-        uint32_t fallback = scmp_action(f->default_action.v, f->default_errno_ret);
-        scmp_filter_ctx ctx = seccomp_init(fallback);
-        bool ok = true;
-        ssize_t n;
-        int fd;
-
-        seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-        /* Its linear programs do not load the number where the first call of an
-         * architecture's list does not exist there; the binary tree does. */
-        seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        if (swap && seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE) < 0)
-                die("seccomp_arch_remove");
-        for (size_t i = 0; i < n_archs; i++)
-                if (seccomp_arch_exist(ctx, archs[i]) == -EEXIST &&
-                    seccomp_arch_add(ctx, archs[i]) < 0)
-                        die("seccomp_arch_add");
-        for (size_t i = 0; ok && i < f->syscalls.n; i++)
-                ok = scmp_entry(ctx, &f->syscalls.v[i], fallback);
-        if (!ok) {
-                seccomp_release(ctx);
-                return 0;
-        }
-        fd = memfd_create("bpf", MFD_CLOEXEC);
-        if (seccomp_export_bpf(ctx, fd) < 0)
-                die("seccomp_export_bpf");
-        lseek(fd, 0, SEEK_SET);
-        n = read(fd, v, INSN_MAX * sizeof(*v));
-        close(fd);
-        seccomp_release(ctx);
-        n /= (ssize_t)sizeof(*v);
-        for (ssize_t i = 0; swap && i < n; i++) {
-                v[i].code = __builtin_bswap16(v[i].code);
-                v[i].k = __builtin_bswap32(v[i].k);
-                if (v[i].code == (BPF_RET | BPF_K))
-                        v[i].k = plain_return(v[i].k);
-        }
-        return (size_t)n;
-}
-
-/* ---- the rules as they are written ------------------------------------------ */
-
-struct verdict {
-        bool known;   /* the judge has looked at this call */
-        bool clear;   /* all rules that match say the same */
-        bool ordered; /* several rules, one of them with an order or != */
-        uint32_t answer;
-};
-
-static bool holds(const struct spec_syscall_arg *a, uint64_t v, bool wide)
-{
-        uint64_t value = wide ? a->value : a->value & UINT32_MAX;
-        uint64_t two = wide ? a->value_two : a->value_two & UINT32_MAX;
-
-        switch ((enum spec_compare)a->op.v) {
-        case CMP_NE:
-                return v != value;
-        case CMP_LT:
-                return v < value;
-        case CMP_LE:
-                return v <= value;
-        case CMP_EQ:
-                return v == value;
-        case CMP_GE:
-                return v >= value;
-        case CMP_GT:
-                return v > value;
-        case CMP_MASKED_EQ:
-        default:
-                return (v & value) == (two & value);
-        }
-}
-
-static bool names_it(const struct spec_syscall *s, const char *name)
-{
-        for (size_t i = 0; i < s->names.n; i++)
-                if (strcmp(s->names.v[i], name) == 0)
-                        return true;
-        return false;
-}
-
-/* A multiplexer's first argument is the call itself, so a rule's condition on the
- * first argument is not looked at there. */
-static bool matches(const struct spec_syscall *s, const uint64_t *args, bool wide, bool mux)
-{
-        bool all = true;
-
-        for (size_t k = 0; k < s->args.n; k++)
-                all &= (mux && s->args.v[k].index == 0) ||
-                       holds(&s->args.v[k],
-                             wide ? args[s->args.v[k].index]
-                                  : args[s->args.v[k].index] & UINT32_MAX,
-                             wide);
-        return all;
-}
-
-/* True if the condition can never fail, so that it is none. */
-static bool is_idle(const struct spec_syscall_arg *a, bool wide)
-{
-        return a->op.v == CMP_MASKED_EQ && (wide ? a->value : a->value & UINT32_MAX) == 0;
-}
-
-static struct verdict judge(const struct spec_seccomp *f, const char *name, const uint64_t *args,
-                            bool wide, bool mux)
-{
-        uint32_t fallback = scmp_action(f->default_action.v, f->default_errno_ret);
-        struct verdict v = { .known = true, .clear = true, .answer = fallback };
-        unsigned rules = 0, orders = 0;
-        bool any = false;
-
-        for (size_t i = 0; i < f->syscalls.n; i++) {
-                const struct spec_syscall *s = &f->syscalls.v[i];
-                uint32_t action = scmp_action(s->action.v, s->errno_ret);
-                bool idle = true;
-
-                if (!names_it(s, name) || action == fallback)
-                        continue;
-                for (size_t k = 0; k < s->args.n; k++) {
-                        idle &= !mux && is_idle(&s->args.v[k], wide);
-                        orders += s->args.v[k].op.v != CMP_EQ && s->args.v[k].op.v != CMP_MASKED_EQ;
-                }
-                if (idle && !mux)
-                        return (struct verdict){ true, true, false, action };
-                rules++;
-                if (!matches(s, args, wide, mux))
-                        continue;
-                if (any && v.answer != action)
-                        v.clear = false;
-                if (!any)
-                        v.answer = action;
-                any = true;
-        }
-        v.ordered = rules > 1 && orders > 0;
-        return v;
-}
-
-/* The multiplexer may have rules of its own; then only libseccomp is asked. */
-static struct verdict judge_mux(const struct spec_seccomp *f, const char *name,
-                                const uint64_t *args, bool wide)
-{
-        struct verdict v = judge(f, name, args, wide, true);
-
-        for (size_t i = 0; i < f->syscalls.n; i++) {
-                if (!names_it(&f->syscalls.v[i], "socketcall") &&
-                    !names_it(&f->syscalls.v[i], "ipc"))
-                        continue;
-                v.known = false;
-                v.ordered |= f->syscalls.v[i].args.n > 0;
-        }
-        return v;
-}
-
 /* ---- the comparison -------------------------------------------------------- */
 
 struct pair {
@@ -356,6 +124,13 @@ static struct seccomp_data make_data(const struct seccomp_arch *arch, uint32_t n
         return d;
 }
 
+/* The one intended difference: calls that the profile's author did not know. */
+static bool is_newer(const struct spec_seccomp *f, uint32_t nr, uint32_t newest)
+{
+        return f->default_action.v == SECCOMP_RET_ERRNO && newest && nr > newest &&
+               nr != UINT32_MAX;
+}
+
 static void compare(struct pair *p, const struct seccomp_arch *arch, uint32_t nr,
                     const uint64_t *args, uint32_t newest, struct verdict verdict)
 {
@@ -363,9 +138,7 @@ static void compare(struct pair *p, const struct seccomp_arch *arch, uint32_t nr
         uint32_t ours = seccomp_interpret(p->ours, p->n_ours, &d);
         uint32_t theirs = seccomp_interpret(p->theirs, p->n_theirs, &d);
 
-        /* The one intended difference. */
-        if (p->f->default_action.v == SECCOMP_RET_ERRNO && newest && nr > newest &&
-            nr != UINT32_MAX && theirs != SECCOMP_RET_KILL_PROCESS)
+        if (is_newer(p->f, nr, newest) && theirs != SECCOMP_RET_KILL_PROCESS)
                 theirs = SECCOMP_RET_ERRNO | ENOSYS;
         p->cases++;
         if (ours == theirs && !(verdict.known && verdict.clear && ours != verdict.answer))
@@ -491,7 +264,7 @@ static int check(const struct spec_seccomp *f, const uint32_t *archs, size_t n_a
 
         if (arena_init(&a, 64 << 20, &e) < 0)
                 die(e.text);
-        p.n_theirs = scmp_program(f, archs, n_archs, swap, theirs);
+        p.n_theirs = scmp_program(f, archs, n_archs, swap, theirs, INSN_MAX);
         r = seccomp_compile(f, swap ? archs[0] : 0, &a, &plan, &e);
         if (p.n_theirs == 0 || (r < 0 && strstr(e.text, "longer than"))) {
                 arena_release(&a);

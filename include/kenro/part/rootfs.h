@@ -5,6 +5,11 @@
 #include "kenro/base/err.h"
 #include "kenro/spec/spec.h"
 
+struct bundle {
+        const char *path; /* absolute */
+        int fd;
+};
+
 struct rootfs_plan {
         const char *path; /* absolute on the host */
         int tree_fd;      /* a detached clone of the root file system's tree */
@@ -13,9 +18,9 @@ struct rootfs_plan {
         bool joined;          /* the mount namespace exists already: chroot(2) in it */
 };
 
-/* BUNDLE is the bundle's absolute path, BUNDLE_FD its descriptor. */
-int rootfs_plan(const struct spec *s, const char *bundle, int bundle_fd, bool joined,
-                struct arena *a, struct rootfs_plan *ret, struct err *e);
+/* JOINED: the mount namespace exists already. */
+int rootfs_plan(const struct spec *s, const struct bundle *b, bool joined, struct arena *a,
+                struct rootfs_plan *ret, struct err *e);
 
 /* Cut the namespace's copy of the host's mounts off from the host, put the
  * stash (or -1) and then the root on top of "/". Returns the root's descriptor,

@@ -22,6 +22,7 @@ struct seccomp_plan {
         const struct sock_filter *v; /* NULL: no filter */
         size_t n;
         unsigned flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
+        bool shows;     /* under it prctl(2) still tells that a filter is loaded */
 };
 
 enum { SECCOMP_INSN_MAX = 4096 }; /* BPF_MAXINSNS */

@@ -209,14 +209,21 @@ static void allowing_without_an_access_allows_nothing(void **state)
         only_defaults();
 }
 
-/* The definition: each access has the answer of its last match. */
-static bool should_allow(const struct spec_device_rule *v, size_t n, char type, unsigned major,
-                         unsigned minor, unsigned access)
+static bool is_default(char type, unsigned major, unsigned minor)
 {
         for (size_t i = 0; i < COUNT(defaults) - 1; i++)
                 if (type == 'c' && major == defaults[i][0] &&
                     (minor == defaults[i][1] || major == 136))
-                        access &= ~(unsigned)(R | W);
+                        return true;
+        return false;
+}
+
+/* The definition: each access has the answer of its last match. */
+static bool should_allow(const struct spec_device_rule *v, size_t n, char type, unsigned major,
+                         unsigned minor, unsigned access)
+{
+        if (is_default(type, major, minor))
+                access &= ~(unsigned)(R | W);
         for (unsigned bit = 1; bit <= W; bit <<= 1) {
                 const char letter = bit == R ? 'r' : bit == W ? 'w' : 'm';
                 bool allow = false;

@@ -15,7 +15,8 @@ static int make_plan(const char *path, bool joined)
 
         s->root->path = path;
         memset(&error, 0, sizeof(error));
-        return rootfs_plan(s, bundle, bundle_fd, joined, test_arena(), &plan, &error);
+        return rootfs_plan(s, &(struct bundle){ bundle, bundle_fd }, joined, test_arena(), &plan,
+                           &error);
 }
 
 #define REFUSES(path, message)                                                                     \
@@ -65,14 +66,17 @@ static void a_joined_mount_namespace_is_not_changed(void **state)
         (void)state;
         for (size_t i = 0; i < COUNT(rows); i++) {
                 s = test_spec(rows[i].members);
-                assert_int_equal(
-                        rootfs_plan(s, bundle, bundle_fd, true, test_arena(), &plan, &error), -1);
+                assert_int_equal(rootfs_plan(s, &(struct bundle){ bundle, bundle_fd }, true,
+                                             test_arena(), &plan, &error),
+                                 -1);
                 if (rows[i].text)
                         assert_string_equal(error.text, rows[i].text);
         }
         s = test_spec("'linux': {}");
         s->root->readonly = true;
-        assert_int_equal(rootfs_plan(s, bundle, bundle_fd, true, test_arena(), &plan, &error), -1);
+        assert_int_equal(rootfs_plan(s, &(struct bundle){ bundle, bundle_fd }, true, test_arena(),
+                                     &plan, &error),
+                         -1);
         assert_string_equal(error.text, "root.readonly: a mount namespace that exists already is "
                                         "not changed");
 }
@@ -119,7 +123,9 @@ static void plan_some(void *arg)
         assert_string_equal(plan.path, bundle);
         s = test_spec("'linux': {'rootfsPropagation': 'rslave'}");
         s->root->readonly = true;
-        assert_int_equal(rootfs_plan(s, bundle, bundle_fd, false, test_arena(), &plan, &error), 0);
+        assert_int_equal(rootfs_plan(s, &(struct bundle){ bundle, bundle_fd }, false, test_arena(),
+                                     &plan, &error),
+                         0);
         assert_true(plan.readonly);
         assert_int_equal(plan.propagation, MS_SLAVE | MS_REC);
 }

@@ -21,7 +21,9 @@ static int hand_over(int sock, uint32_t row, const struct err *failed, struct er
         while (n < 0 && errno == EINTR);
         if (n == sizeof(b))
                 return 0;
-        return err_sys(e, n < 0 ? errno : EIO, "the other process is gone");
+        if (n < 0 && errno == EPIPE)
+                return err_set(e, "the other process died");
+        return err_sys(e, n < 0 ? errno : EIO, "cannot pass on to the other process");
 }
 
 int baton_error(const struct baton *b, ssize_t n, struct err *e)

@@ -5,21 +5,23 @@
 
 #include <string.h>
 
-enum { INSN_PER_RULE = 8, INSN_EXTRA = 16 };
+enum { INSN_PER_RULE = 8, INSN_EXTRA = 10 };
 enum { PROGRAMS_MAX = 64 }; /* the kernel's BPF_CGROUP_MAX_PROGS */
 enum { ACCESS_ALL = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE };
 
-/* config-linux.md, Default Devices, and the terminal's ends. */
-#define RW "rw"
-#define CHAR(maj, min)                                                                             \
-        {                                                                                          \
-                .allow = true, .type = { true, 'c' }, .major = { true, maj },                      \
-                .minor = { true, min }, .access = RW                                               \
-        }
-static const struct spec_device_rule defaults[] = {
-        CHAR(1, 3), CHAR(1, 5), CHAR(1, 7), CHAR(1, 8),    CHAR(1, 9),
-        CHAR(5, 0), CHAR(5, 1), CHAR(5, 2), CHAR(136, -1),
+/* config-linux.md, Default Devices, and the terminal's ends: character devices that
+ * can be read and written, whatever the rules say. */
+static const struct {
+        int major, first, last; /* minors */
+} defaults[] = {
+        { 1, 3, 3 }, /* null */
+        { 1, 5, 5 }, /* zero */
+        { 1, 7, 9 }, /* full, random, urandom */
+        { 5, 0, 2 }, /* tty, console, ptmx */
+        { 136, 0, -1 },
 };
+
+enum { N_DEFAULTS = sizeof(defaults) / sizeof(defaults[0]), DEFAULT_INSN = 3 * N_DEFAULTS + 6 };
 
 /* What the registers hold: the request, and the bits not decided yet. */
 enum { R_RESULT = BPF_REG_0, R_CTX = BPF_REG_1, R_TYPE, R_LEFT, R_MAJOR, R_MINOR, R_TEMP };
@@ -118,6 +120,28 @@ static void rule(struct program *p, const struct spec_device_rule *r)
                         p->v[i].off = (int16_t)(p->n - i - 1);
 }
 
+static void jump(struct program *p, unsigned how, unsigned reg, int value, size_t off)
+{
+        emit(p, BPF_JMP32 | how | BPF_K, reg, value)->off = (int16_t)off;
+}
+
+/* One search for all of them: the verifier's time goes with the length. */
+static void default_rules(struct program *p)
+{
+        enum { TAIL = 4 }; /* from the hit on */
+
+        jump(p, BPF_JNE, R_TYPE, BPF_DEVCG_DEV_CHAR, 3 * N_DEFAULTS + 1 + TAIL);
+        for (size_t i = 0; i < N_DEFAULTS; i++) {
+                jump(p, BPF_JNE, R_MAJOR, defaults[i].major, 2);
+                jump(p, BPF_JLT, R_MINOR, defaults[i].first, 1);
+                jump(p, BPF_JLE, R_MINOR, defaults[i].last, 3 * (N_DEFAULTS - 1 - i) + 1);
+        }
+        emit(p, BPF_JMP | BPF_JA, 0, 0)->off = TAIL;
+        emit(p, BPF_ALU64 | BPF_AND | BPF_K, R_LEFT, ~(BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE));
+        jump(p, BPF_JNE, R_LEFT, 0, 2);
+        answer(p, true);
+}
+
 static void prologue(struct program *p)
 {
         load(p, R_TYPE, offsetof(struct bpf_cgroup_dev_ctx, access_type));
@@ -132,9 +156,8 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
                        struct err *e)
 {
         const struct spec_resources *r = s->linux_->resources;
-        size_t asked = r ? r->devices.n : 0, n_defaults = sizeof(defaults) / sizeof(defaults[0]);
+        size_t asked = r ? r->devices.n : 0, first = asked;
         struct program p = { 0 };
-        size_t first = asked;
 
         *ret = (struct cgroup_device_plan){ 0 };
         if (asked > CGROUP_DEVICE_RULES_MAX)
@@ -144,12 +167,11 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
                 first--;
         if (first > 0 && first == asked && r->devices.v[first - 1].allow)
                 return 0;
-        p.v = ARENA_NEW(a, struct bpf_insn, (asked + n_defaults) * INSN_PER_RULE + INSN_EXTRA, e);
+        p.v = ARENA_NEW(a, struct bpf_insn, asked * INSN_PER_RULE + DEFAULT_INSN + INSN_EXTRA, e);
         if (!p.v)
                 return -1;
         prologue(&p);
-        for (size_t i = n_defaults; i > 0; i--)
-                rule(&p, &defaults[i - 1]);
+        default_rules(&p);
         for (size_t i = asked; i > 0 && i >= first; i--)
                 rule(&p, &r->devices.v[i - 1]);
         /* After a rule for everything nothing is reached, which the kernel refuses. */

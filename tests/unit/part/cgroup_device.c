@@ -51,11 +51,22 @@ static uint64_t compute(const struct bpf_insn *i, uint64_t dst, uint64_t src)
 
 static bool jumps(const struct bpf_insn *i, uint32_t dst)
 {
+        uint32_t imm = (uint32_t)i->imm;
+
         assert_int_equal(BPF_SRC(i->code), BPF_K);
-        if (BPF_OP(i->code) == BPF_JEQ)
-                return dst == (uint32_t)i->imm;
-        assert_int_equal(BPF_OP(i->code), BPF_JNE);
-        return dst != (uint32_t)i->imm;
+        switch (BPF_OP(i->code)) {
+        case BPF_JEQ:
+                return dst == imm;
+        case BPF_JNE:
+                return dst != imm;
+        case BPF_JLT:
+                return dst < imm;
+        case BPF_JLE:
+                return dst <= imm;
+        default:
+                fail_msg("jump %#x is not known to this test", i->code);
+                return false;
+        }
 }
 
 /* The program's answer, by the instruction set in the kernel's documentation. */
@@ -90,6 +101,10 @@ static bool allows(char type, unsigned major, unsigned minor, unsigned access)
                         at += jumps(i, (uint32_t)reg[i->dst_reg]) ? (size_t)i->off : 0;
                         break;
                 default:
+                        if (i->code == (BPF_JMP | BPF_JA)) {
+                                at += (size_t)i->off;
+                                break;
+                        }
                         assert_int_equal(i->code, BPF_JMP | BPF_EXIT);
                         return reg[0] != 0;
                 }

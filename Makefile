@@ -2,7 +2,7 @@
 # do all the set-up that they need; both want root.
 
 BUILD ?= build
-MESON_FLAGS ?= -Dwerror=true
+MESON_FLAGS ?= -Dwerror=true -Dstatic=true
 
 BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
 	libseccomp-dev libcap-dev libyajl-dev busybox-static
@@ -37,7 +37,7 @@ fuzz:
 	@tests/fuzz/run
 
 install: all
-	meson install -C $(BUILD) --no-rebuild
+	meson install -C $(BUILD) --no-rebuild --strip
 
 fmt:
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -19,11 +19,11 @@ struct outcome {
         struct err e;
 };
 
-/* As `kenro check` goes about it. */
-static void decode(const uint8_t *data, size_t size, struct outcome *o)
+/* As `kenro check` goes about it, with LIMIT bytes of memory. */
+static void decode(const uint8_t *data, size_t size, size_t limit, struct outcome *o)
 {
         *o = (struct outcome){ 0 };
-        HOLDS(arena_init(&o->arena, PLAN_BYTES_MAX, &o->e) == 0, o->e.text);
+        HOLDS(arena_init(&o->arena, limit, &o->e) == 0, o->e.text);
         HOLDS(arena_init(&o->scratch, FUZZ_SCRATCH_BYTES_MAX, &o->e) == 0, o->e.text);
         o->src = (struct json_source){ "config.json", (const char *)data, size, &o->arena, true };
         if (spec_parse(&o->src, &o->spec, &o->e) < 0)
@@ -76,6 +76,22 @@ static void release(struct outcome *o)
         arena_release(&o->scratch);
 }
 
+/* With too little memory, whose end may come anywhere, there is a message too. */
+static void check_short(const uint8_t *data, size_t size, const struct outcome *enough)
+{
+        static struct outcome o;
+        size_t limit = size;
+
+        for (size_t i = 0; i < size; i++)
+                limit = limit * 31 + data[i];
+        decode(data, size, limit % (enough->arena.used + 1), &o);
+        HOLDS(o.reached <= enough->reached, o.e.text);
+        if (o.reached < PLANNED)
+                fuzz_check_error(&o.e);
+        HOLDS(o.reached == PLANNED || o.e.text[0], NULL);
+        release(&o);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
         (void)argc;
@@ -88,10 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static struct outcome first, second;
 
-        decode(data, size, &first);
+        decode(data, size, PLAN_BYTES_MAX, &first);
         check(&first);
-        decode(data, size, &second);
+        decode(data, size, PLAN_BYTES_MAX, &second);
         check_same(&first, &second);
+        check_short(data, size, &first);
         release(&first);
         release(&second);
         return 0;

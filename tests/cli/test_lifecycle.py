@@ -4,11 +4,13 @@ import json
 import os
 import re
 import signal
+import subprocess
+import time
 
 import pytest
 
-from kenrotest import (Runtime, cgroup_mount, config, shell, user_namespace, wait_until, without,
-                       write_config)
+from kenrotest import (Runtime, cgroup_mount, config, our_cgroups, our_processes, reap_orphans,
+                       shell, user_namespace, wait_until, without, write_config)
 
 SLEEP = ("/bin/sleep", "1000")
 
@@ -376,3 +378,41 @@ def test_a_group_that_was_killed_before_can_be_used(kenro, bundle, joined):
         kenro.ok("delete", "-f", "c")
     finally:
         group.rmdir()
+
+
+@pytest.mark.parametrize("command", [["create"], ["run", "-d"]])
+def test_a_create_that_is_killed_leaves_what_delete_can_remove(kenro, bundle, command):
+    """At 60 moments from its first instruction to after its last."""
+    write_config(bundle, config(*SLEEP))
+    ended = 0
+    for i in range(60):
+        p = kenro.popen(*command, "-b", bundle, "c", stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(i * 0.0003)  # the moment is what is tested
+        p.kill()
+        ended += p.wait() == 0
+        if "c" in kenro.ids():
+            assert kenro.status("c") in ("creating", "created", "running", "stopped")
+        kenro.ok("delete", "--force", "c")
+        assert kenro.ids() == []
+        wait_until(lambda: reap_orphans() == [] and our_processes() == set(), 10)
+        assert our_cgroups() == set()
+    assert 0 < ended < 60
+
+
+@pytest.mark.parametrize("bytes", [0, 4096, 8192, 12288, 16384])
+def test_a_full_disk_is_an_error_that_leaves_nothing(kenro, bundle, bytes):
+    """The state's file system has room for some of the files, or for none."""
+    write_config(bundle, config(*SLEEP, env=["FILLER=" + "x" * 6000]))
+    kenro.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "state", kenro.root], check=True)
+    try:
+        (kenro.root / ".ballast").write_bytes(b"x" * (32768 - bytes))
+        line = kenro.fails("create", "-b", bundle, "c")
+        assert "ENOSPC" in line
+        assert kenro.ids() == []
+        (kenro.root / ".ballast").unlink()
+        kenro.ok("create", "-b", bundle, "c")
+        kenro.ok("delete", "-f", "c")
+    finally:
+        subprocess.run(["umount", kenro.root], check=True)

@@ -527,11 +527,10 @@ static int parse(struct decoder *d, struct arena *memory)
                 not_json(d, false);
         if (status != yajl_status_ok)
                 return -1;
-        if (yajl_complete_parse(d->yajl) != yajl_status_ok) {
+        status = yajl_complete_parse(d->yajl); /* a number ends where the text ends */
+        if (status == yajl_status_error)
                 not_json(d, true);
-                return -1;
-        }
-        return 0;
+        return status == yajl_status_ok ? 0 : -1;
 }
 
 int json_decode(const struct json_source *src, const struct json_shape *shape, void *ret,

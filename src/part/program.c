@@ -279,7 +279,7 @@ static bool interpreter(const char *path, char *name, size_t size)
         for (unsigned i = 0; i < eh.e_phnum && i < 64; i++) {
                 Elf64_Phdr ph;
 
-                if (eh.e_phoff + (i + 1) * sizeof(ph) > (size_t)n)
+                if (eh.e_phoff > (size_t)n || (i + 1) * sizeof(ph) > (size_t)n - eh.e_phoff)
                         return false;
                 memcpy(&ph, head + eh.e_phoff + i * sizeof(ph), sizeof(ph));
                 if (ph.p_type != PT_INTERP)

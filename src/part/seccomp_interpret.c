@@ -30,7 +30,7 @@ uint32_t seccomp_interpret(const struct sock_filter *v, size_t n, const struct s
                 case BPF_RET:
                         return i->k;
                 case BPF_LD:
-                        if (i->k % 4 != 0 || i->k + 4 > sizeof(*data))
+                        if (i->k % 4 != 0 || i->k >= sizeof(*data))
                                 return SECCOMP_RET_KILL_PROCESS;
                         memcpy(&acc, (const char *)data + i->k, sizeof(acc));
                         break;

@@ -86,8 +86,8 @@ static void process(struct json_out *o)
         json_key_bool(o, "terminal", true);
         json_key(o, "user");
         json_map(o);
-        json_key_int(o, "uid", 0);
-        json_key_int(o, "gid", 0);
+        json_key_uint(o, "uid", 0);
+        json_key_uint(o, "gid", 0);
         json_map_end(o);
         strings(o, "args", args);
         strings(o, "env", env);
@@ -101,8 +101,8 @@ static void process(struct json_out *o)
         json_list(o);
         json_map(o);
         json_key_str(o, "type", "RLIMIT_CORE");
-        json_key_int(o, "hard", 0);
-        json_key_int(o, "soft", 0);
+        json_key_uint(o, "hard", 0);
+        json_key_uint(o, "soft", 0);
         json_map_end(o);
         json_list_end(o);
         json_key_bool(o, "noNewPrivileges", true);
@@ -129,9 +129,9 @@ static void mapping(struct json_out *o, const char *key)
         json_key(o, key);
         json_list(o);
         json_map(o);
-        json_key_int(o, "containerID", 0);
-        json_key_int(o, "hostID", USERNS_FIRST);
-        json_key_int(o, "size", USERNS_SIZE);
+        json_key_uint(o, "containerID", 0);
+        json_key_uint(o, "hostID", USERNS_FIRST);
+        json_key_uint(o, "size", USERNS_SIZE);
         json_map_end(o);
         json_list_end(o);
 }
@@ -154,7 +154,7 @@ static void seccomp_args(struct json_out *o, const struct spec_syscall *s)
         json_list(o);
         for (size_t i = 0; i < s->args.n; i++) {
                 json_map(o);
-                json_key_int(o, "index", s->args.v[i].index);
+                json_key_uint(o, "index", s->args.v[i].index);
                 json_key(o, "value");
                 json_uint(o, s->args.v[i].value);
                 if (s->args.v[i].op.v == CMP_MASKED_EQ) {
@@ -172,7 +172,7 @@ static void seccomp(struct json_out *o, const struct spec_seccomp *f)
         json_key(o, "seccomp");
         json_map(o);
         json_key_str(o, "defaultAction", name_of(spec_seccomp_action_names, f->default_action.v));
-        json_key_int(o, "defaultErrnoRet", (int64_t)f->default_errno_ret.v);
+        json_key_uint(o, "defaultErrnoRet", f->default_errno_ret.v);
         json_key(o, "syscalls");
         json_list(o);
         for (size_t i = 0; i < f->syscalls.n; i++) {
@@ -186,7 +186,7 @@ static void seccomp(struct json_out *o, const struct spec_seccomp *f)
                 json_list_end(o);
                 json_key_str(o, "action", name_of(spec_seccomp_action_names, s->action.v));
                 if (s->errno_ret.set)
-                        json_key_int(o, "errnoRet", (int64_t)s->errno_ret.v);
+                        json_key_uint(o, "errnoRet", (int64_t)s->errno_ret.v);
                 if (s->args.n)
                         seccomp_args(o, s);
                 json_map_end(o);

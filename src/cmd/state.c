@@ -45,7 +45,7 @@ static void write_state(struct json_out *o, const struct container *c, enum cont
         json_map(o);
         json_key_str(o, "ociVersion", st->oci_version);
         json_key_str(o, "id", c->id);
-        json_key_int(o, "pid", s == CONTAINER_STOPPED ? 0 : (int64_t)st->pid);
+        json_key_uint(o, "pid", s == CONTAINER_STOPPED ? 0 : st->pid);
         json_key_str(o, "status", container_status_name(s));
         json_key_str(o, "bundle", st->bundle);
         json_key_str(o, "rootfs", st->rootfs);

@@ -90,11 +90,6 @@ void json_str(struct json_out *o, const char *s)
         check(o, yajl_gen_string(o->gen, (const unsigned char *)clean, n));
 }
 
-void json_int(struct json_out *o, int64_t n)
-{
-        check(o, yajl_gen_integer(o->gen, n));
-}
-
 void json_uint(struct json_out *o, uint64_t n)
 {
         char text[24];
@@ -114,10 +109,10 @@ void json_key_str(struct json_out *o, const char *key, const char *s)
         json_str(o, s);
 }
 
-void json_key_int(struct json_out *o, const char *key, int64_t n)
+void json_key_uint(struct json_out *o, const char *key, uint64_t n)
 {
         json_key(o, key);
-        json_int(o, n);
+        json_uint(o, n);
 }
 
 void json_key_bool(struct json_out *o, const char *key, bool b)

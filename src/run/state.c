@@ -64,7 +64,7 @@ int state_store(int dir_fd, const struct state *s, struct err *e)
                 if (f->kind == J_STR)
                         json_key_str(&o, f->key, *(const char *const *)at);
                 else if (f->kind == J_U64)
-                        json_key_int(&o, f->key, (int64_t) * (const uint64_t *)at);
+                        json_key_uint(&o, f->key, *(const uint64_t *)at);
                 else if (f->kind == J_BOOL)
                         json_key_bool(&o, f->key, *(const bool *)at);
         }

@@ -29,13 +29,12 @@ void json_key(struct json_out *o, const char *key);
 /* Bytes that are not UTF-8 are written as U+FFFD: what a container chose must
  * not make the document invalid. NULL is written as null. */
 void json_str(struct json_out *o, const char *s);
-void json_int(struct json_out *o, int64_t n);
 void json_uint(struct json_out *o, uint64_t n);
 void json_bool(struct json_out *o, bool b);
 
 /* A key and its value in one line. */
 void json_key_str(struct json_out *o, const char *key, const char *s);
-void json_key_int(struct json_out *o, const char *key, int64_t n);
+void json_key_uint(struct json_out *o, const char *key, uint64_t n);
 void json_key_bool(struct json_out *o, const char *key, bool b);
 
 /* The text so far, NUL-terminated, valid until the release; or NULL with E. */

@@ -63,6 +63,11 @@ static void control_characters_never_reach_the_terminal(void **state)
         err_set(&e, "a\033[31mb\nc\x7f");
         err_line(&e, line, sizeof(line));
         assert_string_equal(line, "a?[31mb?c?");
+        /* U+009B is CSI; what is no UTF-8 may be taken for Latin-1 */
+        err_set(&e, "a\302\233"
+                    "31mb\233\342\202\254\302\240");
+        err_line(&e, line, sizeof(line));
+        assert_string_equal(line, "a??31mb?\342\202\254\302\240");
 }
 
 int main(void)

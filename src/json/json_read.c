@@ -297,15 +297,12 @@ static int on_number(void *ctx, const char *text, size_t len)
 
 static char *take_string(struct decoder *d, const unsigned char *s, size_t len)
 {
+        size_t end = yajl_get_bytes_consumed(d->yajl);
+        const char *flaw = json_string_flaw(d->src->text, end, (const char *)s, len);
         char *copy;
 
-        if (memchr(s, 0, len)) {
-                stop(d, "a string with a NUL character");
-                return NULL;
-        }
-        if (memchr(s, '?', len) &&
-            json_lone_surrogate(d->src->text, yajl_get_bytes_consumed(d->yajl))) {
-                stop(d, "a string with half a surrogate pair");
+        if (flaw) {
+                stop(d, flaw);
                 return NULL;
         }
         copy = arena_strndup(d->src->arena, (const char *)s, len, d->e);

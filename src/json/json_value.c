@@ -2,7 +2,10 @@
 
 #include "json_locate.h"
 
+#include "kenro/base/log.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 bool json_whole_number(const char *text, size_t len, bool *minus, uint64_t *value)
 {
@@ -22,7 +25,8 @@ bool json_whole_number(const char *text, size_t len, bool *minus, uint64_t *valu
         return true;
 }
 
-bool json_lone_surrogate(const char *text, size_t end)
+/* Does the string token that ends at END spell half of a surrogate pair? */
+static bool has_half(const char *text, size_t end)
 {
         const char *p = text + json_token_start(text, end);
         bool pending = false; /* a high surrogate waits for its low one */
@@ -41,4 +45,34 @@ bool json_lone_surrogate(const char *text, size_t end)
                 pending = unit >= 0xd800 && unit <= 0xdbff;
         }
         return pending;
+}
+
+/* What such a half may have become: '?', itself in bytes, or a character made of it
+ * and what follows. */
+static bool may_be_half(const char *s, size_t len)
+{
+        for (size_t i = 0; i < len; i++)
+                if (s[i] == '?' || (unsigned char)s[i] >= 0x80)
+                        return true;
+        return false;
+}
+
+/* Behind S stands a quote or NUL, which ends any sequence. */
+static bool is_utf8(const char *s, size_t len)
+{
+        for (size_t i = 0, n; i < len; i += n) {
+                n = log_utf8(s + i);
+                if (n == 0)
+                        return false;
+        }
+        return true;
+}
+
+const char *json_string_flaw(const char *text, size_t end, const char *s, size_t len)
+{
+        if (memchr(s, 0, len))
+                return "a string with a NUL character";
+        if (may_be_half(s, len) && has_half(text, end))
+                return "a string with half a surrogate pair";
+        return is_utf8(s, len) ? NULL : "a string that is not UTF-8";
 }

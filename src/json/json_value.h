@@ -9,7 +9,7 @@
  * TEXT is not a whole number or does not fit into 64 bits. */
 bool json_whole_number(const char *text, size_t len, bool *minus, uint64_t *value);
 
-/* True if the string token that ends at offset END of TEXT spells half of a
- * surrogate pair. yajl turns that into '?', so that two different strings
- * would become the same path or option. */
-bool json_lone_surrogate(const char *text, size_t end);
+/* What is wrong with the string S, as yajl gives it, whose token ends at offset END
+ * of TEXT; or NULL. yajl does not insist on surrogate pairs and lets other forms of
+ * a character pass, so that two strings would become the same path or option. */
+const char *json_string_flaw(const char *text, size_t end, const char *s, size_t len);

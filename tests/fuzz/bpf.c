@@ -41,8 +41,8 @@ void fuzz_check_seccomp(const struct seccomp_plan *p)
               NULL);
 }
 
-/* The verifier refuses what can never be reached and jumps backwards are not
- * needed, so one pass in order finds all that can. */
+/* The verifier refuses what can never be reached; jumps only go forward, so one
+ * pass in order finds all that can. */
 void fuzz_check_devices(const struct cgroup_device_plan *p)
 {
         bool *reached;
@@ -53,18 +53,16 @@ void fuzz_check_devices(const struct cgroup_device_plan *p)
         reached[0] = true;
         for (size_t i = 0; i < p->n; i++) {
                 const struct bpf_insn *insn = &p->v[i];
-                unsigned class = BPF_CLASS(insn->code);
+                bool always = insn->code == (BPF_JMP | BPF_JA);
 
                 HOLDS(reached[i], NULL);
-                if (class == BPF_JMP) {
-                        HOLDS(insn->code == (BPF_JMP | BPF_EXIT), NULL);
+                if (insn->code == (BPF_JMP | BPF_EXIT))
                         continue;
-                }
-                reached[i + 1] = true;
-                if (class == BPF_JMP32) {
+                if (always || BPF_CLASS(insn->code) == BPF_JMP32) {
                         HOLDS(insn->off >= 0 && i + 1 + (size_t)insn->off < p->n, NULL);
                         reached[i + 1 + (size_t)insn->off] = true;
                 }
+                reached[i + 1] |= !always;
         }
         HOLDS(!reached[p->n], NULL); /* no way off the end */
         free(reached);

@@ -257,13 +257,37 @@ int program_find_child(const struct program_plan *p, char found[PATH_MAX], struc
         return -1;
 }
 
-/* The program's interpreter, from "#!" or an ELF file's PT_INTERP. */
+/* PT_INTERP of the ELF file FD, which begins with the N bytes of HEAD. */
+static bool elf_interpreter(int fd, const char *head, size_t n, char *name, size_t size)
+{
+        Elf64_Ehdr eh;
+
+        if (n < sizeof(eh) || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
+                return false;
+        memcpy(&eh, head, sizeof(eh));
+        for (unsigned i = 0; i < eh.e_phnum && i < 64; i++) {
+                Elf64_Phdr ph;
+                ssize_t r;
+
+                if (eh.e_phoff > n || (i + 1) * sizeof(ph) > n - eh.e_phoff)
+                        return false;
+                memcpy(&ph, head + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+                if (ph.p_type != PT_INTERP)
+                        continue;
+                r = pread(fd, name, ph.p_filesz < size ? ph.p_filesz : size - 1,
+                          (off_t)ph.p_offset);
+                name[r > 0 ? r : 0] = '\0';
+                return r > 0;
+        }
+        return false;
+}
+
+/* The program's interpreter, from "#!" or from ELF. */
 static bool interpreter(const char *path, char *name, size_t size)
 {
         autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         char head[4096];
         ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
-        Elf64_Ehdr eh;
 
         if (n > 2 && head[0] == '#' && head[1] == '!') {
                 size_t at = 2 + strspn(head + 2, " \t");
@@ -272,24 +296,7 @@ static bool interpreter(const char *path, char *name, size_t size)
                 snprintf(name, size, "%.*s", (int)strcspn(head + at, " \t\n"), head + at);
                 return true;
         }
-        if (n < (ssize_t)sizeof(eh) || memcmp(head, ELFMAG, SELFMAG) != 0 ||
-            head[EI_CLASS] != ELFCLASS64)
-                return false;
-        memcpy(&eh, head, sizeof(eh));
-        for (unsigned i = 0; i < eh.e_phnum && i < 64; i++) {
-                Elf64_Phdr ph;
-
-                if (eh.e_phoff > (size_t)n || (i + 1) * sizeof(ph) > (size_t)n - eh.e_phoff)
-                        return false;
-                memcpy(&ph, head + eh.e_phoff + i * sizeof(ph), sizeof(ph));
-                if (ph.p_type != PT_INTERP)
-                        continue;
-                n = pread(fd, name, ph.p_filesz < size ? ph.p_filesz : size - 1,
-                          (off_t)ph.p_offset);
-                name[n > 0 ? n : 0] = '\0';
-                return n > 0;
-        }
-        return false;
+        return n > 0 && elf_interpreter(fd, head, (size_t)n, name, size);
 }
 
 int program_exec_child(const struct program_plan *p, const char *found, struct err *e)

@@ -21,6 +21,23 @@ void fd_close(int *fd)
         errno = saved;
 }
 
+int fd_fork(int *sock, struct err *e)
+{
+        int pair[2];
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return err_sys(e, errno, "cannot make a socket");
+        pid = fork();
+        *sock = pair[pid == 0];
+        close(pair[pid != 0]);
+        if (pid >= 0)
+                return pid;
+        err_sys(e, errno, "cannot make a process");
+        fd_close(sock);
+        return -1;
+}
+
 union fd_control {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int))];

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 enum { MAP_BYTES_MAX = 1 << 16 }; /* 340 lines of three numbers are 11 KiB */
@@ -92,31 +91,22 @@ _Noreturn static void stay(int fd, int sock)
 int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
                struct id_mappings *gids, struct err *e)
 {
-        autoclose int ours = -1, theirs = -1;
-        int pair[2], r = -1;
-        pid_t pid;
+        int sock, r = -1;
+        pid_t pid = fd_fork(&sock, e);
         char c;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return err_sys(e, errno, "cannot make a socket");
-        ours = pair[0];
-        theirs = pair[1];
-        pid = fork();
         if (pid < 0)
-                return err_sys(e, errno, "cannot make a process");
-        if (pid == 0) {
-                fd_close(&ours);
-                stay(fd, theirs);
-        }
-        fd_close(&theirs);
-        if (read(ours, &c, 1) != 1)
+                return -1;
+        if (pid == 0)
+                stay(fd, sock);
+        if (read(sock, &c, 1) != 1)
                 err_set(e, "cannot look into the user namespace");
         else if (c != 0)
                 err_sys(e, c, "cannot join the user namespace");
         else if (read_map(proc_fd, pid, "uid_map", a, uids, e) == 0 &&
                  read_map(proc_fd, pid, "gid_map", a, gids, e) == 0)
                 r = 0;
-        fd_close(&ours);
+        fd_close(&sock);
         (void)waitpid(pid, NULL, 0);
         return r;
 }

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* A root directory with nothing in it, so that whoever takes the process over
@@ -90,28 +89,22 @@ static int open_inside(int pidns_fd, int sock, uint32_t uid, uint32_t gid)
 
 int procfs_borrow(int pidns_fd, uint32_t uid, uint32_t gid, struct err *e)
 {
-        autoclose int ours = -1, theirs = -1, fs = -1;
-        int pair[2], r;
-        pid_t pid;
+        autoclose int sock = -1, fs = -1;
+        pid_t pid = fd_fork(&sock, e);
         char c;
+        int r;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return err_sys(e, errno, "cannot make a socket");
-        ours = pair[0];
-        theirs = pair[1];
-        pid = fork();
         if (pid < 0)
-                return err_sys(e, errno, "cannot make a process");
+                return -1;
         if (pid == 0)
-                _exit(-open_inside(pidns_fd, theirs, uid, gid));
-        fd_close(&theirs);
+                _exit(-open_inside(pidns_fd, sock, uid, gid));
         r = wait_status(pid);
         if (r < 0) {
                 err_sys(e, -r, "cannot open a procfs in the joined pid namespace");
                 return err_hint(e, "before Linux 6.18 this takes a user namespace: see "
                                    "/proc/sys/user/max_user_namespaces");
         }
-        if (fd_recv(ours, &c, 1, &fs, e) < 0)
+        if (fd_recv(sock, &c, 1, &fs, e) < 0)
                 return -1;
         return fs < 0 ? err_set(e, "no procfs came from the joined pid namespace") : fd_take(&fs);
 }

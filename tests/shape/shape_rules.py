@@ -77,4 +77,5 @@ HARMLESS = set("""
     waitpid write
 """.split())
 # By pointer, and followed all the same: every cell is taken to run.
+FORKER = "src/base/fd.c"  # fd_fork is a fork: what follows is its callers'
 CELLS_CALLED_BY = {"relay", "src/run/relay.c:first_side"}

@@ -20,6 +20,10 @@ static inline int fd_take(int *fd)
         return n;
 }
 
+/* fork(2) with a sequenced-packet socket between the two, SOCK on either side.
+ * Returns the child's pid, 0 in the child, -1. */
+int fd_fork(int *sock, struct err *e);
+
 /* Send LEN bytes (at least 1) and, unless it is -1, one descriptor. SIGPIPE is
  * not raised. */
 int fd_send(int sock, const void *data, size_t len, int fd, struct err *e);

@@ -76,6 +76,6 @@ HARMLESS = set("""
     sigprocmask socket socketpair stat statvfs statx syscall tcgetattr tcsetattr umask unshare
     waitpid write
 """.split())
-# By pointer, and followed all the same: every cell is taken to run.
 FORKER = "src/base/fd.c"  # fd_fork is a fork: what follows is its callers'
+# By pointer, and followed all the same: every cell is taken to run.
 CELLS_CALLED_BY = {"relay", "src/run/relay.c:first_side"}

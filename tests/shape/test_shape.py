@@ -357,7 +357,7 @@ def child_roots(files, calls):
                                   re.M | re.S))
         roots += [(f, f"{path}:{line_of(text, b.start())}") for b in blocks
                   for f in re.findall(r"\b(?!(?:if|for|while|switch|sizeof)\b)(\w+) ?\(", b[0])]
-        if re.search(r"\b(v?fork|sys_clone3)\(", text):
+        if path != rules.FORKER and re.search(r"\b(v?fork|fd_fork|sys_clone3)\(", text):
             assert blocks, f'{path}: where is "if (pid == 0)" after the fork?'
     known = {}
     for f, why in roots:

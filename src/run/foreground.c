@@ -1,10 +1,10 @@
 #include "kenro/run/foreground.h"
 
 #include "kenro/base/fd.h"
-#include "kenro/base/file.h"
 #include "kenro/base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,20 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-enum { SIGNALS, CHILD_END, INPUT, TERMINAL, POLL_COUNT };
+enum { IO_BYTES = 16384 };
+
+/* One direction: a buffer that is filled when it is empty. Nothing ever waits for
+ * one side while the other, a signal, or the program's end could be attended to. */
+struct stream {
+        int from, to; /* -1: at its end; nobody takes it any more */
+        size_t begin, end;
+        char buf[IO_BYTES];
+};
 
 struct relayed {
-        struct pollfd p[POLL_COUNT];
-        int pidfd, master, tty;
+        struct stream in, out; /* to the program's terminal, and from it */
+        int signals, pidfd, master, tty;
+        bool ended; /* the program; what it has written is still to be told */
         struct termios saved;
         bool raw;
 };
@@ -67,59 +76,102 @@ static void make_raw(struct relayed *r)
         copy_size(r);
 }
 
-static void hand_on_signals(struct relayed *r)
+/* False if one of them means that nobody waits for the rest of the output. */
+static bool hand_on_signals(struct relayed *r)
 {
         struct signalfd_siginfo info;
+        bool go_on = true;
 
-        while (read(r->p[SIGNALS].fd, &info, sizeof(info)) == sizeof(info)) {
-                if (info.ssi_signo == SIGCHLD)
+        while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
+                int sig = (int)info.ssi_signo;
+
+                if (sig == SIGCHLD)
                         continue;
-                if (info.ssi_signo == SIGWINCH && r->master >= 0)
+                if (r->ended)
+                        go_on &= sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT;
+                else if (sig == SIGWINCH && r->master >= 0)
                         copy_size(r);
                 else
-                        (void)sys_pidfd_send_signal(r->pidfd,
-                                                    (int)info.ssi_signo); /* it may be gone */
+                        (void)sys_pidfd_send_signal(r->pidfd, sig); /* it may be gone */
+        }
+        return go_on;
+}
+
+static void fill(struct stream *s)
+{
+        ssize_t n = read(s->from, s->buf, sizeof(s->buf));
+
+        if (n > 0) {
+                s->begin = 0;
+                s->end = s->to < 0 ? 0 : (size_t)n;
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+                s->from = -1; /* EIO: no process has the terminal open */
         }
 }
 
-/* Copy what is there. False at the end of file. */
-static bool pass(int from, int to)
+/* No more than what poll(2) promises to take without waiting. */
+static void flush(struct stream *s)
 {
-        char buf[16384];
-        ssize_t n = read(from, buf, sizeof(buf));
+        size_t len = s->end - s->begin < PIPE_BUF ? s->end - s->begin : PIPE_BUF;
+        ssize_t n = write(s->to, s->buf + s->begin, len);
 
-        if (n < 0)
-                return errno == EAGAIN || errno == EINTR;
-        return n > 0 && file_write_all(to, buf, (size_t)n) == 0;
+        if (n >= 0) {
+                s->begin += (size_t)n;
+        } else if (errno != EAGAIN && errno != EINTR) {
+                s->to = -1; /* the program is not held up by a reader that went away */
+                s->end = s->begin;
+        }
 }
 
-/* What the program has written before its end, without waiting for processes
- * that it has left behind. */
-static void drain(int master)
+static void watch(struct stream *s, struct pollfd p[2])
 {
-        struct pollfd p = { .fd = master, .events = POLLIN };
+        bool empty = s->begin == s->end;
 
-        while (poll(&p, 1, 0) > 0 && p.revents & POLLIN && pass(master, STDOUT_FILENO))
-                ;
+        p[0] = (struct pollfd){ .fd = empty ? s->from : -1, .events = POLLIN };
+        p[1] = (struct pollfd){ .fd = empty ? -1 : s->to, .events = POLLOUT };
+}
+
+static void pass(struct stream *s, const struct pollfd p[2])
+{
+        if (p[0].fd >= 0 && p[0].revents)
+                fill(s);
+        else if (p[1].fd >= 0 && p[1].revents)
+                flush(s);
+}
+
+/* After the program's end: what it has written, without waiting for processes that
+ * it has left behind. */
+static bool is_drained(struct relayed *r)
+{
+        if (r->out.begin == r->out.end && r->out.from >= 0)
+                fill(&r->out);
+        return r->out.begin == r->out.end;
 }
 
 static int loop(struct relayed *r, struct err *e)
 {
-        for (;;) {
-                if (poll(r->p, POLL_COUNT, -1) < 0) {
+        struct pollfd p[6];
+
+        while (!r->ended || !is_drained(r)) {
+                p[0] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
+                p[1] = (struct pollfd){ .fd = r->ended ? -1 : r->pidfd, .events = POLLIN };
+                watch(&r->in, p + 2);
+                watch(&r->out, p + 4);
+                if (poll(p, sizeof(p) / sizeof(p[0]), -1) < 0) {
                         if (errno == EINTR)
                                 continue;
                         return err_sys(e, errno, "cannot wait for the container");
                 }
-                if (r->p[SIGNALS].revents)
-                        hand_on_signals(r);
-                if (r->p[INPUT].revents && !pass(STDIN_FILENO, r->master))
-                        r->p[INPUT].fd = -1;
-                if (r->p[TERMINAL].revents && !pass(r->master, STDOUT_FILENO))
-                        r->p[TERMINAL].fd = -1;
-                if (r->p[CHILD_END].revents)
+                if (p[0].revents && !hand_on_signals(r))
                         return 0;
+                pass(&r->in, p + 2);
+                pass(&r->out, p + 4);
+                if (p[1].fd >= 0 && p[1].revents) {
+                        r->ended = true;
+                        r->in.from = r->in.to = -1;
+                }
         }
+        return 0;
 }
 
 static int status_of(pid_t pid, struct err *e)
@@ -135,26 +187,28 @@ static int status_of(pid_t pid, struct err *e)
 
 int foreground_wait(pid_t pid, int pidfd, int master, struct err *e)
 {
-        struct relayed r = { .pidfd = pidfd, .master = master, .tty = -1 };
-        autoclose int signals = -1;
+        struct relayed r = { .pidfd = pidfd, .master = master, .tty = -1, .signals = -1 };
         sigset_t all;
         int result;
 
         sigfillset(&all);
-        signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (signals < 0)
+        r.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (r.signals < 0)
                 return err_sys(e, errno, "cannot receive signals");
-        r.p[SIGNALS] = (struct pollfd){ .fd = signals, .events = POLLIN };
-        r.p[CHILD_END] = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-        r.p[INPUT] = (struct pollfd){ .fd = master >= 0 ? STDIN_FILENO : -1, .events = POLLIN };
-        r.p[TERMINAL] = (struct pollfd){ .fd = master, .events = POLLIN };
-        if (master >= 0)
+        r.in.from = r.in.to = r.out.from = r.out.to = -1;
+        if (master >= 0) {
+                /* Its description is ours alone, unlike those of 0, 1 and 2. */
+                if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+                        return err_sys(e, errno, "cannot use the terminal's master");
+                r.in.from = STDIN_FILENO;
+                r.in.to = r.out.from = master;
+                r.out.to = STDOUT_FILENO;
                 make_raw(&r);
+        }
         result = loop(&r, e);
-        if (master >= 0)
-                drain(master);
         if (r.raw)
                 (void)tcsetattr(r.tty, TCSANOW, &r.saved); /* nothing else can be done */
         fd_close(&r.tty);
+        fd_close(&r.signals);
         return result < 0 ? -1 : status_of(pid, e);
 }

@@ -195,3 +195,43 @@ def test_without_a_devpts_the_way_out_is_named(kenro, bundle, console):
 def test_stdin_end_is_passed_on(kenro, bundle):
     write_config(bundle, shell("cat; echo end"))
     assert kenro.ok("run", "-b", bundle, "c", input="text") == "textend\n"
+
+
+def run_piped(kenro, bundle, args, data, seconds=30):
+    """kenro in the foreground with a terminal of its own making, fed with DATA."""
+    write_config(bundle, config(*args, **TTY))
+    return subprocess.run(kenro.command("run", "-b", bundle, "c"), input=data,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
+
+
+def test_input_that_nobody_reads_holds_nothing_up(kenro, bundle):
+    r = run_piped(kenro, bundle, ["/bin/sleep", "0.2"], b"x" * 300_000)
+    assert (r.returncode, r.stderr) == (0, b"")
+
+
+def test_much_input_and_output_at_once(kenro, bundle):
+    lines = b"".join(b"%06d\n" % i for i in range(60_000))
+    r = run_piped(kenro, bundle, ["/bin/sh", "-c", "stty raw -echo; echo go; head -c 420000"], lines)
+    assert r.stdout.split(b"go", 1)[1].lstrip(b"\r\n") == lines
+
+
+def test_output_that_would_block_is_kept(kenro, bundle):
+    """Standard output is a pipe in non-blocking mode, as Node.js and others leave it."""
+    write_config(bundle, config("/bin/sh", "-c", "seq 60000", **TTY))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    p = kenro.popen("run", "-b", bundle, "c", stdin=subprocess.DEVNULL, stdout=writer)
+    os.close(writer)
+    with open(reader, "rb") as f:
+        got = f.read()
+    assert p.wait(30) == 0
+    assert got.split() == [b"%d" % i for i in range(1, 60001)]
+
+
+def test_a_reader_that_goes_away_does_not_hold_the_program_up(kenro, bundle):
+    write_config(bundle, config("/bin/sh", "-c", "seq 60000; exit 7", **TTY))
+    reader, writer = os.pipe()
+    p = kenro.popen("run", "-b", bundle, "c", stdin=subprocess.DEVNULL, stdout=writer)
+    os.close(writer)
+    os.close(reader)
+    assert p.wait(30) == 7

@@ -7,9 +7,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+/* What sources are looked up by. */
+struct where {
+        const struct bundle *bundle;
+        struct stat root; /* the root file system's directory */
+};
 
 /* Files of procfs that a container may have replaced, as lxcfs does it. */
 static const char *const proc_files[] = {
@@ -69,12 +76,43 @@ static int open_source(struct mount_entry *m, int bundle_fd, struct err *e)
         return 0;
 }
 
+/* Is SOURCE below the root file system's directory, however that is spelled? From there
+ * on the image decides where a path leads. Returns 1 with the part behind it in CLEAN,
+ * which ret points into, 0, -1. */
+static int below_root(const char *source, const struct where *w, char clean[PATH_MAX],
+                      const char **ret, struct err *e)
+{
+        char joined[2 * PATH_MAX];
+        struct stat st;
+
+        snprintf(joined, sizeof(joined), "%s/%s", source[0] == '/' ? "" : w->bundle->path, source);
+        if (path_clean(joined, clean, PATH_MAX, e) < 0)
+                return -1;
+        for (char *c = clean + 1;; c++) {
+                char end = *c;
+
+                if (end != '/' && end != '\0')
+                        continue;
+                *c = '\0';
+                if (stat(clean, &st) < 0)
+                        return 0; /* opening it will say why */
+                *c = end;
+                if (st.st_dev == w->root.st_dev && st.st_ino == w->root.st_ino) {
+                        *ret = c + (end == '/');
+                        return 1;
+                }
+                if (end == '\0')
+                        return 0;
+        }
+}
+
 /* A source below the root file system means the container's view of it, with
  * what earlier entries have mounted there. */
-static int plan_bind(struct mount_entry *m, int bundle_fd, const char *rootfs, struct arena *a,
-                     struct err *e)
+static int plan_bind(struct mount_entry *m, const struct where *w, struct arena *a, struct err *e)
 {
         char clean[PATH_MAX];
+        const char *inside;
+        int r;
 
         if (!m->source || !*m->source)
                 return err_set(e, "a bind mount needs a source");
@@ -88,13 +126,36 @@ static int plan_bind(struct mount_entry *m, int bundle_fd, const char *rootfs, s
         m->kind = m->o.remount ? MOUNT_CHANGE : MOUNT_BIND;
         if (m->kind == MOUNT_CHANGE)
                 return 0;
-        if (m->source[0] == '/' && path_clean(m->source, clean, sizeof(clean), e) == 0 &&
-            path_is_below(clean, rootfs)) {
-                m->kind = MOUNT_INSIDE;
-                m->source = arena_printf(a, e, "/%s", clean + strlen(rootfs));
-                return m->source ? 0 : -1;
+        r = below_root(m->source, w, clean, &inside, e);
+        if (r <= 0)
+                return r < 0 ? -1 : open_source(m, w->bundle->fd, e);
+        m->kind = MOUNT_INSIDE;
+        m->source = arena_printf(a, e, "/%s", inside);
+        return m->source ? 0 : -1;
+}
+
+/* What selects a hierarchy of version 1, and means nothing here. */
+static void drop_v1(struct mount_options *o)
+{
+        static const char *const names[] = {
+                "all",        "blkio",   "clone_children", "cpu",           "cpuacct",
+                "cpuset",     "devices", "freezer",        "hugetlb",       "memory",
+                "misc",       "name",    "net_cls",        "net_prio",      "none",
+                "perf_event", "pids",    "rdma",           "release_agent", "xattr",
+        };
+        size_t kept = 0;
+
+        for (size_t i = 0; i < o->n_param; i++) {
+                size_t len = strcspn(o->param[i].key, ","); /* "cpu,cpuacct" */
+                bool known = false;
+
+                for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+                        known |= strlen(names[k]) == len &&
+                                 strncmp(o->param[i].key, names[k], len) == 0;
+                if (!known)
+                        o->param[kept++] = o->param[i];
         }
-        return open_source(m, bundle_fd, e);
+        o->n_param = kept;
 }
 
 static int plan_fs(struct mount_entry *m, struct err *e)
@@ -103,13 +164,13 @@ static int plan_fs(struct mount_entry *m, struct err *e)
                 return err_set(e, "'remount' without 'bind' is not supported yet");
         if (strcmp(m->type, "cgroup") == 0) {
                 m->type = "cgroup2";
-                m->o.n_param = 0; /* names of v1 controllers */
+                drop_v1(&m->o);
         }
         m->kind = MOUNT_FS;
         return 0;
 }
 
-static int plan_one(const struct spec_mount *sm, int bundle_fd, const char *rootfs, struct arena *a,
+static int plan_one(const struct spec_mount *sm, const struct where *w, struct arena *a,
                     struct mount_entry *m, struct err *e)
 {
         char clean[PATH_MAX];
@@ -124,7 +185,7 @@ static int plan_one(const struct spec_mount *sm, int bundle_fd, const char *root
                 return -1;
         if (strcmp(m->type, "bind") == 0)
                 m->o.bind = true;
-        if ((m->o.bind ? plan_bind(m, bundle_fd, rootfs, a, e) : plan_fs(m, e)) < 0)
+        if ((m->o.bind ? plan_bind(m, w, a, e) : plan_fs(m, e)) < 0)
                 return -1;
         return check_dest(m, e);
 }
@@ -164,17 +225,21 @@ static int plan_dev(struct mount_plan *r, struct arena *a, struct err *e)
         return 0;
 }
 
-int mount_plan(const struct spec *s, int bundle_fd, const char *rootfs, struct arena *a,
+int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs, struct arena *a,
                struct mount_plan *ret, struct err *e)
 {
+        struct where w = { .bundle = b };
         struct mount_plan r = { .dev = -1 };
+
+        if (stat(rootfs, &w.root) < 0)
+                return err_sys(e, errno, "root.path: cannot stat %s", rootfs);
 
         r.v = ARENA_NEW(a, struct mount_entry, s->mounts.n + 1, e);
         if (!r.v)
                 return -1;
         for (size_t i = 0; i < s->mounts.n; i++, r.n++) {
                 r.v[i].index = i;
-                if (plan_one(&s->mounts.v[i], bundle_fd, rootfs, a, &r.v[i], e) < 0)
+                if (plan_one(&s->mounts.v[i], &w, a, &r.v[i], e) < 0)
                         return err_in(e, "mounts[%zu] (%s)", i, s->mounts.v[i].destination);
         }
         if (plan_dev(&r, a, e) < 0)

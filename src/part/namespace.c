@@ -56,6 +56,22 @@ static int open_path(const struct spec_namespace *ns, const struct host *h,
         return 0;
 }
 
+/* Some types mean "the host's" by a path to the runtime's own, as if they were not
+ * in the list. A mount namespace must not be that, and a user namespace cannot be
+ * joined twice: setns(2). */
+static int check_own(const struct spec_namespace *ns, struct err *e)
+{
+        if (ns->type.v == CLONE_NEWNS)
+                return err_set(e,
+                               "%s is the runtime's own mount namespace: the container's "
+                               "mounts would be the host's",
+                               ns->path);
+        if (ns->type.v != CLONE_NEWUSER)
+                return 0;
+        err_set(e, "%s is the runtime's own user namespace", ns->path);
+        return err_hint(e, "leave the entry out");
+}
+
 static int plan_joins(const struct spec *s, const struct host *h, struct namespace_plan *r,
                       struct err *e)
 {
@@ -68,7 +84,9 @@ static int plan_joins(const struct spec *s, const struct host *h, struct namespa
                         return err_in(e, "linux.namespaces[%zu].path", i);
                 if (r->joins[r->n_joins].own) {
                         fd_close(&r->joins[r->n_joins].fd);
-                        continue; /* nothing to join; setns into one's own user namespace fails */
+                        if (check_own(ns, e) < 0)
+                                return err_in(e, "linux.namespaces[%zu].path", i);
+                        continue;
                 }
                 r->user_joined |= ns->type.v == CLONE_NEWUSER;
                 r->pid_joined |= ns->type.v == CLONE_NEWPID;

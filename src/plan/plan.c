@@ -12,8 +12,11 @@ static const struct spec_process no_process = { .cwd = "/" };
 int plan_process(const struct process_input *in, struct arena *a, struct arena *scratch,
                  struct process_plan *ret, struct err *e)
 {
+        const struct spec_process *p = in->process;
         struct process_plan r = { .preserve_fds = in->preserve_fds };
 
+        r.stdio_uid = spec_map_id(in->uids, p->user ? p->user->uid : 0);
+        r.stdio_owner = r.stdio_uid != 0 && r.stdio_uid <= SPEC_ID_MAX && !p->terminal;
         rlimit_plan(in->process, &r.rlimit);
         oom_plan(in->process, &r.oom);
         if (caps_plan(in->process, in->host, in->own_user, &r.caps, e) < 0 ||
@@ -88,8 +91,6 @@ static int build_process(const struct plan_input *in, struct arena *a, struct ar
         };
 
         r->has_process = s->process != NULL;
-        r->stdio_uid = spec_map_id(pi.uids, p->user ? p->user->uid : 0);
-        r->stdio_owner = r->stdio_uid != 0 && r->stdio_uid <= SPEC_ID_MAX && !p->terminal;
         if (plan_process(&pi, a, scratch, &r->process, e) < 0 ||
             seccomp_plan(s->linux_->seccomp, a, &r->process.seccomp, e) < 0)
                 return -1;
@@ -135,6 +136,29 @@ static int joined_mappings(const struct namespace_plan *ns, const struct host *h
         return 0;
 }
 
+static int build_uts(const struct spec *s, struct plan *r, struct err *e)
+{
+        bool named = (s->hostname && *s->hostname) || (s->domainname && *s->domainname);
+
+        if (named && !namespace_is_own(s, &r->ns, CLONE_NEWUTS))
+                return err_set(e, "hostname: the uts namespace is the host's");
+        uts_plan(s, &r->uts);
+        return 0;
+}
+
+static int build_mounts(const struct spec *s, const struct bundle *b, struct arena *a,
+                        struct plan *r, struct err *e)
+{
+        if (r->ns.mount_joined)
+                return 0;
+        if (mount_plan(s, b, r->rootfs.path, a, &r->mount, e) < 0 ||
+            mask_plan(s, a, &r->mask, e) < 0 ||
+            device_plan(s, r->mount.dev >= 0, a, &r->device, e) < 0 || plan_procfs(r, e) < 0)
+                return -1;
+        r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0;
+        return 0;
+}
+
 int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
                struct plan *ret, struct err *e)
 {
@@ -152,16 +176,9 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
             sysctl_plan(&l.sysctl, own_namespaces(&s, &r.ns), a, &r.sysctl, e) < 0 ||
             rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
-        uts_plan(&s, &r.uts);
         r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
-        if (!r.ns.mount_joined) {
-                if (mount_plan(&s, in->bundle_fd, r.rootfs.path, a, &r.mount, e) < 0 ||
-                    mask_plan(&s, a, &r.mask, e) < 0 ||
-                    device_plan(&s, r.mount.dev >= 0, a, &r.device, e) < 0 ||
-                    plan_procfs(&r, e) < 0)
-                        return -1;
-        }
-        r.stash = r.mask.masked.n > 0 || r.device.n_outside > 0;
+        if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, a, &r, e) < 0)
+                return -1;
         if (cgroup_plan(l.cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
             cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0)
                 return -1;

@@ -359,3 +359,17 @@ def test_cgroup_is_the_second_version(kenro, bundle):
                         "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]})
     write_config(bundle, c)
     assert kenro.ok("run", "-b", bundle, "c").splitlines()[0] == "/sys/fs/cgroup/cgroup.procs"
+
+
+@pytest.mark.parametrize("spelling", ["rootfs/evil/file", "./rootfs//evil/file", "BUNDLE/rootfs/evil/file",
+                                      "LINK/rootfs/evil/file", "LINK/../bundle/rootfs/evil/file"])
+def test_a_source_in_the_image_is_not_followed_to_the_host(kenro, bundle, source, tmp_path, spelling):
+    """However the root file system's directory is spelled."""
+    os.symlink(source, bundle / "rootfs/evil")  # an absolute link, to the host's directory
+    os.symlink(bundle, tmp_path / "link")
+    path = spelling.replace("BUNDLE", str(bundle)).replace("LINK", str(tmp_path / "link"))
+    c = shell("cat /data")
+    c["mounts"].append(bind(path, "/data"))
+    write_config(bundle, c)
+    assert "mounts[6] (/data): cannot open the source /evil/file in the container: ENOENT" in \
+        kenro.fails("run", "-b", bundle, "c")

@@ -280,3 +280,12 @@ def test_a_value_that_the_kernel_refuses_is_named(kenro, bundle):
     write_config(bundle, c)
     assert kenro.fails("create", "-b", bundle, "c") == \
         "create c: linux.sysctl.net.ipv4.ip_forward: cannot set 'maybe': EINVAL"
+
+
+def test_a_host_name_is_not_given_to_the_host(kenro, bundle):
+    c = config("/bin/true")
+    for n in c["linux"]["namespaces"]:
+        if n["type"] == "uts":
+            n["path"] = "/proc/self/ns/uts"
+    write_config(bundle, c)
+    assert "hostname: the uts namespace is the host's" in kenro.fails("run", "-b", bundle, "c")

@@ -69,7 +69,8 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
         uts_plan(s, &ret->uts);
         /* With the rootfs "/" every absolute source is inside of it and is not opened;
          * a relative one is refused by the kernel, for want of a bundle. */
-        if (mount_plan(s, -1, "/", a, &ret->mount, e) < 0 || mask_plan(s, a, &ret->mask, e) < 0 ||
+        if (mount_plan(s, &(struct bundle){ "/nowhere", -1 }, "/", a, &ret->mount, e) < 0 ||
+            mask_plan(s, a, &ret->mask, e) < 0 ||
             device_plan(s, ret->mount.dev >= 0, a, &ret->device, e) < 0 ||
             cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0)
                 return -1;

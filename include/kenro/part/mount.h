@@ -8,7 +8,7 @@
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
 #include "kenro/part/mount_option.h"
-#include "kenro/spec/spec.h"
+#include "kenro/spec/spec_load.h"
 
 enum mount_kind {
         MOUNT_FS,     /* a file system of its own */
@@ -36,8 +36,8 @@ struct mount_plan {
 };
 
 /* ROOTFS is the root's absolute path on the host: a bind source below it means
- * the container's own tree. BUNDLE_FD is what relative sources start from. */
-int mount_plan(const struct spec *s, int bundle_fd, const char *rootfs, struct arena *a,
+ * the container's own tree. Relative sources start from the bundle. */
+int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs, struct arena *a,
                struct mount_plan *ret, struct err *e);
 
 /* A detached mount of the file system that M describes: a new descriptor. */

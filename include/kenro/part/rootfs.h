@@ -3,12 +3,7 @@
 
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
-#include "kenro/spec/spec.h"
-
-struct bundle {
-        const char *path; /* absolute */
-        int fd;
-};
+#include "kenro/spec/spec_load.h"
 
 struct rootfs_plan {
         const char *path; /* absolute on the host */

@@ -39,6 +39,8 @@ struct process_plan {
         struct program_plan program;
         struct seccomp_plan seccomp;
         unsigned preserve_fds;
+        bool stdio_owner;   /* pipes on 0, 1, 2 are given to stdio_uid */
+        uint32_t stdio_uid; /* the host's id of the process's user */
 };
 
 struct plan {
@@ -53,12 +55,10 @@ struct plan {
         struct device_plan device;
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
-        bool loopback;      /* the network namespace is new */
-        bool procfs;        /* of a joined pid namespace */
-        bool stash;         /* masks or device nodes need the runtime's own tmpfs */
-        bool has_process;   /* process is in the configuration */
-        bool stdio_owner;   /* pipes on 0, 1, 2 are given to stdio_uid */
-        uint32_t stdio_uid; /* the host's id of the process's user */
+        bool loopback;    /* the network namespace is new */
+        bool procfs;      /* of a joined pid namespace */
+        bool stash;       /* masks or device nodes need the runtime's own tmpfs */
+        bool has_process; /* process is in the configuration */
 };
 
 /* Where a plan comes from. */

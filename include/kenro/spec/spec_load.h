@@ -6,6 +6,12 @@
 #include "kenro/json/json_read.h"
 #include "kenro/spec/spec.h"
 
+/* The directory that config.json is in. */
+struct bundle {
+        const char *path; /* absolute */
+        int fd;
+};
+
 struct spec_file {
         struct json_source src; /* the text, kept for messages and for the state */
         struct spec spec;

@@ -24,7 +24,8 @@ static int make_plan(const char *const *mounts)
         snprintf(text + at, sizeof(text) - at, "]");
         snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
         memset(&error, 0, sizeof(error));
-        return mount_plan(test_spec(text), bundle_fd, rootfs, test_arena(), &plan, &error);
+        return mount_plan(test_spec(text), &(struct bundle){ bundle, bundle_fd }, rootfs,
+                          test_arena(), &plan, &error);
 }
 
 #define TRY(...) make_plan((const char *const[]){ __VA_ARGS__, NULL })
@@ -124,6 +125,10 @@ static void a_cgroup_mount_is_of_version_2(void **state)
         assert_string_equal(plan.v[1].type, "cgroup2");
         assert_int_equal(plan.v[1].o.n_param, 0);
         assert_int_equal(plan.v[1].o.set, MOUNT_ATTR_RDONLY);
+        /* what is no controller is not dropped */
+        PLAN(MOUNT("/sys/fs/cgroup", ", 'type': 'cgroup', 'options': ['memory', 'nosuidd']"));
+        assert_int_equal(plan.v[1].o.n_param, 1);
+        assert_string_equal(plan.v[1].o.param[0].key, "nosuidd");
 }
 
 static void nothing_hides_the_root(void **state)

@@ -111,7 +111,6 @@ static void ones_own_namespace_is_not_joined(void **state)
 {
         (void)state;
         PLAN(MOUNT ", {'type': 'network', 'path': '/proc/self/ns/net'},"
-                   "{'type': 'user', 'path': '/proc/self/ns/user'},"
                    "{'type': 'pid', 'path': '/proc/self/ns/pid'}",
              "");
         assert_int_equal(plan.n_joins, 0);
@@ -120,6 +119,18 @@ static void ones_own_namespace_is_not_joined(void **state)
         assert_false(namespace_is_own(spec, &plan, CLONE_NEWNET));
         assert_true(namespace_is_own(spec, &plan, CLONE_NEWNS));
         assert_false(namespace_is_own(spec, &plan, CLONE_NEWIPC));
+}
+
+/* The host's root would be replaced; and who has no new user namespace has no
+ * mappings. */
+static void ones_own_mount_or_user_namespace_is_refused(void **state)
+{
+        (void)state;
+        assert_int_equal(make_plan("{'type': 'mount', 'path': '/proc/self/ns/mnt'}", ""), -1);
+        assert_non_null(strstr(error.text, "is the runtime's own mount namespace"));
+        assert_int_equal(make_plan(MOUNT ", {'type': 'user', 'path': '/proc/self/ns/user'}", ""),
+                         -1);
+        assert_non_null(strstr(error.text, "is the runtime's own user namespace"));
 }
 
 static void a_path_must_be_a_namespace_of_its_type(void **state)
@@ -309,6 +320,7 @@ int main(void)
                 cmocka_unit_test(cgroup_and_time_are_unshared_by_the_child),
                 cmocka_unit_test(a_mount_namespace_is_required),
                 cmocka_unit_test(ones_own_namespace_is_not_joined),
+                cmocka_unit_test(ones_own_mount_or_user_namespace_is_refused),
                 cmocka_unit_test(a_path_must_be_a_namespace_of_its_type),
                 cmocka_unit_test(those_of_others_are_joined),
                 cmocka_unit_test(a_pid_namespace_is_joined_last),

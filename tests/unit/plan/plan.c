@@ -166,7 +166,7 @@ static void plan_the_least(void *arg)
         assert_int_equal(plan.mount.dev, 0);
         assert_int_equal(plan.device.n_dev, 6);
         /* and nothing is done that was not asked for */
-        assert_false(plan.loopback || plan.procfs || plan.stash || plan.stdio_owner);
+        assert_false(plan.loopback || plan.procfs || plan.stash || plan.process.stdio_owner);
         assert_false(plan.idmap.wanted || plan.idmap.become_root);
         assert_null(plan.uts.hostname);
         assert_null(plan.process.seccomp.v);
@@ -196,8 +196,8 @@ static void plan_much(void *arg)
         assert_true(plan.loopback);
         assert_true(plan.stash);
         assert_true(plan.idmap.wanted && plan.idmap.become_root);
-        assert_true(plan.stdio_owner);
-        assert_int_equal(plan.stdio_uid, 5010);
+        assert_true(plan.process.stdio_owner);
+        assert_int_equal(plan.process.stdio_uid, 5010);
         assert_string_equal(plan.uts.hostname, "box");
         assert_string_equal(plan.cgroup.path, "/machine/box");
         assert_int_equal(plan.sysctl.n, 2);

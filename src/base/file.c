@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -99,7 +100,7 @@ int file_write_all(int fd, const void *data, size_t len)
 int file_replace(int dir, const char *name, const void *data, size_t len, mode_t mode,
                  struct err *e)
 {
-        char temp[300];
+        char temp[PATH_MAX];
         autoclose int fd = -1;
         int r;
 

@@ -101,7 +101,7 @@ int cmd_run(struct cli *c, struct err *e)
         status = foreground_wait(n.made.pid, n.made.pidfd, master, e);
         fd_close(&master);
         if (!o->keep && container_delete(&n.made.container, n.facts.host.proc_fd, &n.facts.cgroup,
-                                         true, &late) < 0)
+                                         true, c->arena, &late) < 0)
                 log_warn("%s", late.text);
         return status;
 }

@@ -14,8 +14,10 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define AT(member) offsetof(struct exec_options, member)
 
@@ -85,7 +87,6 @@ static int set_user(const struct exec_options *o, struct spec_user *u, struct ar
 
                 if (parse_id(o->user, len, "user", &u->uid, e) < 0)
                         return -1;
-                u->gid = 0;
                 if (o->user[len] &&
                     parse_id(o->user + len + 1, strlen(o->user + len + 1), "user", &u->gid, e) < 0)
                         return -1;
@@ -192,6 +193,9 @@ static int load_process(struct cli *c, const struct spec *container, struct spec
 
         if (o->process && c->n_operands > 1)
                 return err_set(e, "either --process or a program, not both");
+        if (o->process && (o->user || o->cwd || o->env.n || o->caps.n || o->additional_gids.n))
+                return err_set(e, "--process says all: no --user, --cwd, --env, --cap or "
+                                  "--additional-gids beside it");
         if (o->process) {
                 if (spec_load_process(o->process, c->arena, p, e) < 0)
                         return -1;
@@ -253,8 +257,12 @@ static int wait_for(struct cli *c, struct cmd_console *console, pid_t pid, int p
 {
         const struct exec_options *o = c->options;
 
-        if (o->pid_file && container_write_pid(o->pid_file, pid, e) < 0)
+        /* Who asked for the file cannot find the program without it. */
+        if (o->pid_file && container_write_pid(o->pid_file, pid, e) < 0) {
+                (void)sys_pidfd_send_signal(pidfd, SIGKILL);
+                (void)waitpid(pid, NULL, 0);
                 return -1;
+        }
         if (o->detach)
                 return 0;
         return foreground_wait(pid, pidfd, cmd_console_master(console), e);

@@ -1,4 +1,5 @@
 /* start, kill and delete. */
+#include "kenro/base/log.h"
 #include "kenro/base/names.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/run/gate.h"
@@ -107,16 +108,17 @@ int cmd_delete(struct cli *c, struct err *e)
 
         if (r == 1 && o->force)
                 return 0;
+        if (r < 0 && o->force && container.dir_fd >= 0) {
+                log_warn("%s: its processes and its cgroup, if there are any, stay", e->text);
+                return container_discard(&container, e);
+        }
         if (r != 0 || cmd_probe(c, &facts, e) < 0)
                 return -1;
-        if (container.state.version == 0 && !o->force) {
-                struct err ignored;
-
-                (void)container_delete(&container, facts.host.proc_fd, &facts.cgroup, true,
-                                       &ignored);
+        r = container_delete(&container, facts.host.proc_fd, &facts.cgroup, o->force, c->arena, e);
+        /* What a killed create has left goes, but was never a container. */
+        if (r == 0 && !o->force && container.state.version == 0)
                 return err_set(e, "container \"%.80s\" does not exist", c->operands[0]);
-        }
-        return container_delete(&container, facts.host.proc_fd, &facts.cgroup, o->force, e);
+        return r == 0 ? 0 : -1;
 }
 
 int cmd_start(struct cli *c, struct err *e)
@@ -124,7 +126,7 @@ int cmd_start(struct cli *c, struct err *e)
         struct container container;
         struct cmd_host facts;
 
-        if (cmd_open(c, &container, e) < 0 || container_lock(&container, e) < 0 ||
+        if (cmd_open(c, &container, e) < 0 || container_lock(&container, c->arena, e) != 0 ||
             cmd_probe(c, &facts, e) < 0)
                 return -1;
         switch (container_status(&container, facts.host.proc_fd, &facts.cgroup)) {

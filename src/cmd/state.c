@@ -116,10 +116,8 @@ static void list_entry(struct cli *c, int root_fd, const char *id, const struct 
                          container_status(&container, facts->host.proc_fd, &facts->cgroup));
         else if (r < 0)
                 log_warn("%s: %s", id, e.text);
-        if (r == 0) {
-                container.root_fd = -1; /* it is ours */
-                container_close(&container);
-        }
+        container.root_fd = -1; /* it is ours */
+        container_close(&container);
         memset(c->arena->base + mark, 0, c->arena->used - mark);
         c->arena->used = mark;
 }
@@ -137,7 +135,7 @@ static int list_all(struct cli *c, int root_fd, struct listing *l, struct err *e
                         const struct dirent64 *d = (const void *)(entries + at);
 
                         at += d->d_reclen;
-                        if (d->d_name[0] != '.')
+                        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
                                 list_entry(c, root_fd, d->d_name, &facts, l);
                 }
         }

@@ -49,9 +49,9 @@ int fill_spec(struct spec *s, struct arena *a, struct err *e)
 {
         const struct spec_seccomp *f;
 
-        if (s->linux_->seccomp || !s->process || fill_is_privileged(s))
+        if (s->linux_->seccomp || fill_is_privileged(s))
                 return 0;
-        f = profile_seccomp(s->process->capabilities, false, a, e);
+        f = profile_seccomp(s->process ? s->process->capabilities : NULL, false, a, e);
         if (!f)
                 return -1;
         s->linux_->seccomp = (struct spec_seccomp *)(uintptr_t)f;

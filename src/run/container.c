@@ -11,13 +11,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { ID_MAX = 1024, KILL_WAIT_MS = 10000 };
+enum { ID_MAX = 1024, KILL_WAIT_MS = 10000, LOCK_WAIT_S = 10 };
 
 static const char *const status_names[] = { "creating", "created", "running", "paused", "stopped" };
 
@@ -72,19 +73,73 @@ static int open_root(const char *root, struct err *e)
         return fd < 0 ? err_sys(e, errno, "cannot open the directory %s", root) : fd;
 }
 
-int container_lock(struct container *c, struct err *e)
+static int no_such(const char *id, struct err *e)
+{
+        err_set(e, "container \"%.80s\" does not exist", id);
+        return 1;
+}
+
+static void on_alarm(int sig)
+{
+        (void)sig; /* flock(2) returns, which is all that is wanted */
+}
+
+/* Whoever has the lock may be stopped, or wait for a file server: not for ever. */
+static int lock(const struct container *c, struct err *e)
+{
+        const struct sigaction act = { .sa_handler = on_alarm };
+        struct sigaction old;
+        sigset_t set, mask;
+        int r;
+
+        if (flock(c->dir_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        sigemptyset(&set);
+        sigaddset(&set, SIGALRM);
+        (void)sigaction(SIGALRM, &act, &old); /* these cannot fail */
+        (void)sigprocmask(SIG_UNBLOCK, &set, &mask);
+        alarm(LOCK_WAIT_S);
+        r = flock(c->dir_fd, LOCK_EX) < 0 ? errno : 0;
+        alarm(0);
+        (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+        (void)sigaction(SIGALRM, &old, NULL);
+        if (r == EINTR)
+                return err_set(e, "another command has been at work on the container for %d s",
+                               LOCK_WAIT_S);
+        return r != 0 ? err_sys(e, r, "cannot lock the container") : 0;
+}
+
+static bool is_removed(const struct container *c)
+{
+        struct stat st;
+
+        return fstat(c->dir_fd, &st) < 0 || st.st_nlink == 0;
+}
+
+/* What was read before may be what a create or a delete has changed since. */
+int container_lock(struct container *c, struct arena *a, struct err *e)
 {
         int r;
 
-        do
-                r = flock(c->dir_fd, LOCK_EX);
-        while (r < 0 && errno == EINTR);
-        return r < 0 ? err_sys(e, errno, "cannot lock the container") : 0;
+        if (lock(c, e) < 0)
+                return -1;
+        if (is_removed(c))
+                return no_such(c->id, e);
+        r = state_load(c->dir_fd, a, &c->state, e);
+        if (r == 1)
+                c->state.version = 0;
+        return r < 0 ? -1 : 0;
+}
+
+void container_unlock(struct container *c)
+{
+        (void)flock(c->dir_fd, LOCK_UN); /* it cannot fail */
 }
 
 int container_new(const char *root, const char *id, struct container *ret, struct err *e)
 {
         struct container c = CONTAINER_INIT;
+        bool made = false;
 
         c.id = id;
         if (container_check_id(id, e) < 0)
@@ -102,7 +157,11 @@ int container_new(const char *root, const char *id, struct container *ret, struc
         c.dir_fd = openat(c.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (c.dir_fd < 0)
                 err_sys(e, errno, "cannot open the directory %s/%s", root, id);
-        if (c.dir_fd < 0 || container_lock(&c, e) < 0) {
+        else if (lock(&c, e) == 0 && is_removed(&c))
+                err_set(e, "another command has removed container %s", id);
+        else
+                made = true;
+        if (!made) {
                 (void)unlinkat(c.root_fd, id, AT_REMOVEDIR);
                 container_close(&c);
                 return -1;
@@ -133,18 +192,13 @@ int container_forget(struct container *c, struct err *e)
         return 0;
 }
 
-static int no_such(const char *id, struct err *e)
-{
-        err_set(e, "container \"%.80s\" does not exist", id);
-        return 1;
-}
-
 int container_open_at(int root_fd, const char *id, struct arena *a, struct container *ret,
                       struct err *e)
 {
         struct container c = CONTAINER_INIT;
         int r;
 
+        *ret = c;
         c.id = id;
         c.root_fd = root_fd;
         c.dir_fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -153,14 +207,10 @@ int container_open_at(int root_fd, const char *id, struct arena *a, struct conta
                                ? no_such(id, e)
                                : err_sys(e, errno, "cannot open the container's directory");
         r = state_load(c.dir_fd, a, &c.state, e);
-        if (r < 0) {
-                fd_close(&c.dir_fd);
-                return -1;
-        }
-        if (r == 1)
+        if (r != 0)
                 c.state.version = 0;
         *ret = c;
-        return 0;
+        return r < 0 ? -1 : 0;
 }
 
 int container_open(const char *root, const char *id, struct arena *a, struct container *ret,
@@ -169,6 +219,7 @@ int container_open(const char *root, const char *id, struct arena *a, struct con
         autoclose int root_fd = -1;
         int r;
 
+        *ret = (struct container)CONTAINER_INIT;
         if (container_check_id(id, e) < 0)
                 return -1;
         root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -176,7 +227,7 @@ int container_open(const char *root, const char *id, struct arena *a, struct con
                 return errno == ENOENT ? no_such(id, e)
                                        : err_sys(e, errno, "cannot open the directory %s", root);
         r = container_open_at(root_fd, id, a, ret, e);
-        if (r == 0)
+        if (ret->dir_fd >= 0)
                 (void)fd_take(&root_fd);
         return r;
 }
@@ -215,18 +266,22 @@ static bool is_frozen(const struct container *c, const struct host_cgroup *cg)
         return fd >= 0 && cgroup_is_frozen(fd);
 }
 
+/* Another command has the lock. */
+static bool is_busy(const struct container *c)
+{
+        if (flock(c->dir_fd, LOCK_SH | LOCK_NB) < 0)
+                return true;
+        (void)flock(c->dir_fd, LOCK_UN);
+        return false;
+}
+
 enum container_status container_status(struct container *c, int proc_fd,
                                        const struct host_cgroup *cg)
 {
         if (c->state.version == 0)
                 return CONTAINER_CREATING;
-        if (c->state.pid == 0) {
-                /* The lock is held as long as somebody is at it. */
-                if (flock(c->dir_fd, LOCK_SH | LOCK_NB) < 0)
-                        return CONTAINER_CREATING;
-                (void)flock(c->dir_fd, LOCK_UN);
-                return CONTAINER_STOPPED;
-        }
+        if (c->state.pid == 0)
+                return is_busy(c) ? CONTAINER_CREATING : CONTAINER_STOPPED;
         if (!is_alive(c, proc_fd))
                 return CONTAINER_STOPPED;
         if (cg && is_frozen(c, cg))
@@ -261,7 +316,7 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
                    bool all, struct err *e)
 {
         enum container_status s = container_status(c, proc_fd, NULL);
-        bool alone = !(c->state.namespaces & CLONE_NEWPID);
+        bool alone = !c->state.own_pid;
         int r;
 
         if (c->state.version == 0 || (c->state.pid == 0 && s == CONTAINER_CREATING))
@@ -315,25 +370,43 @@ static int end_cgroup(const struct container *c, const struct host_cgroup *cg, u
         return 0;
 }
 
+static int check_ended(const struct container *c, enum container_status s, bool busy, struct err *e)
+{
+        if (s == CONTAINER_STOPPED || (s == CONTAINER_CREATED && !busy) ||
+            (s == CONTAINER_CREATING && !busy))
+                return 0;
+        return err_set(e, "cannot delete container %s that is not stopped: %s", c->id,
+                       container_status_name(s));
+}
+
 int container_delete(struct container *c, int proc_fd, const struct host_cgroup *cg, bool force,
-                     struct err *e)
+                     struct arena *a, struct err *e)
 {
         enum container_status s = container_status(c, proc_fd, cg);
-        unsigned made = (unsigned)c->state.cgroup_made;
+        unsigned made;
+        int r;
 
+        /* Kill first: whoever holds the lock may be waiting for these processes. */
+        if (force ? end_all(c, proc_fd, cg, e) < 0 : check_ended(c, s, is_busy(c), e) < 0)
+                return -1;
+        r = container_lock(c, a, e);
+        if (r != 0)
+                return force && r == 1 ? 0 : -1;
+        s = container_status(c, proc_fd, cg);
+        if ((!force && check_ended(c, s, false, e) < 0) || end_all(c, proc_fd, cg, e) < 0)
+                return -1;
         /* A create that was killed may have made it and not said so. */
+        made = (unsigned)c->state.cgroup_made;
         if (c->state.pid == 0 && made == 0)
                 made = 1;
-        if (!force && (s == CONTAINER_RUNNING || s == CONTAINER_PAUSED))
-                return err_set(e, "cannot delete container %s that is not stopped: %s", c->id,
-                               container_status_name(s));
-        /* Kill first: whoever holds the lock may be waiting for these processes. */
-        if (end_all(c, proc_fd, cg, e) < 0 || container_lock(c, e) < 0 ||
-            end_all(c, proc_fd, cg, e) < 0)
-                return -1;
         if (c->state.version && end_cgroup(c, cg, made, e) < 0)
                 return -1;
         return container_forget(c, e);
+}
+
+int container_discard(struct container *c, struct err *e)
+{
+        return lock(c, e) < 0 ? -1 : container_forget(c, e);
 }
 
 int container_write_pid(const char *path, pid_t pid, struct err *e)

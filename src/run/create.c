@@ -2,7 +2,6 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
-#include "kenro/base/log.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/stash.h"
 #include "kenro/run/job.h"
@@ -10,7 +9,6 @@
 #include "kenro/run/steps.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 enum { UNDO_WAIT_MS = 1000 };
 
@@ -48,6 +46,7 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .chroot = p->ns.mount_joined,
                 .no_process = !p->has_process,
                 .own_user = p->ns.user_new || p->ns.user_joined,
+                .own_pid = spec_namespace_new(s, CLONE_NEWPID),
                 .annotations = s->annotations,
         };
         if (!c->state.created || state_store(c->dir_fd, &c->state, e) < 0)
@@ -59,18 +58,6 @@ static int record(const struct create_input *in, struct container *c, struct err
                 return 0;
         return file_replace(c->dir_fd, "seccomp.bpf", p->process.seccomp.v,
                             p->process.seccomp.n * sizeof(*p->process.seccomp.v), 0600, e);
-}
-
-/* Pipes of callers belong to root; a program that is not must be able to open
- * /dev/stderr. Other files are the caller's own. */
-static void give_stdio(const struct plan *p)
-{
-        struct stat st;
-
-        for (int fd = 0; p->stdio_owner && fd <= 2; fd++)
-                if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
-                    fchown(fd, p->stdio_uid, (gid_t)-1) < 0)
-                        log_debug("cannot give descriptor %d to uid %u", fd, p->stdio_uid);
 }
 
 /* All that is made on the host, in the order in which undo takes it back. */
@@ -96,7 +83,6 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
                 if (j->dev_fd < 0 || device_dev_parent(&p->device, j->dev_fd, e) < 0)
                         return -1;
         }
-        give_stdio(p);
         return 0;
 }
 
@@ -137,6 +123,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         r.pid = j.pid;
         r.pidfd = j.pidfd;
         fd_close(&j.sock);
+        container_unlock(&r.container);
         *ret = r;
         return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static pid_t clone_into(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd, pid_t *tid)
@@ -141,6 +142,18 @@ static int prepare(struct job *j, int pair[2], struct err *e)
         return 0;
 }
 
+/* Pipes of callers belong to root; a program that is not must be able to open
+ * /dev/stderr. Other files are the caller's own. */
+static void give_stdio(const struct process_plan *p)
+{
+        struct stat st;
+
+        for (int fd = 0; p->stdio_owner && fd <= 2; fd++)
+                if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+                    fchown(fd, p->stdio_uid, (gid_t)-1) < 0)
+                        log_debug("cannot give descriptor %d to uid %u", fd, p->stdio_uid);
+}
+
 /* Returns 0, 1 if the child never ran, -1. */
 static int try_once(struct job *j, const struct spawn *how, struct err *e)
 {
@@ -172,8 +185,10 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
 
 int spawn(struct job *j, const struct spawn *how, struct err *e)
 {
-        int r = try_once(j, how, e);
+        int r;
 
+        give_stdio(j->process);
+        r = try_once(j, how, e);
         if (r != 1)
                 return r;
         /* Since Linux 6.14 a clone into another cgroup dies at once if one of the

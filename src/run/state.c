@@ -33,6 +33,7 @@ static const struct json_field fields[] = {
         { "chroot",      J_BOOL, AT(chroot) },
         { "noProcess",   J_BOOL, AT(no_process) },
         { "ownUser",     J_BOOL, AT(own_user) },
+        { "ownPid",      J_BOOL, AT(own_pid) },
         { "annotations", J_MAP, J_STR, AT(annotations) },
         { 0 },
 };

@@ -43,7 +43,7 @@ int container_forget(struct container *c, struct err *e);
 
 /* Open the container ID. Returns 0, 1 if there is no such container (E says so
  * as callers expect it), or -1. A half-made one, without a state file, opens with
- * state.version 0. */
+ * state.version 0; after -1 too RET holds the directory if there is one. */
 int container_open(const char *root, const char *id, struct arena *a, struct container *ret,
                    struct err *e);
 
@@ -51,8 +51,11 @@ int container_open(const char *root, const char *id, struct arena *a, struct con
 int container_open_at(int root_fd, const char *id, struct arena *a, struct container *ret,
                       struct err *e);
 
-/* Keep other commands away until the process ends; waits for its turn. */
-int container_lock(struct container *c, struct err *e);
+/* Keep other commands away until this process ends or unlocks it; waits for its
+ * turn, at most 10 s. Then read the state again. Returns 0, 1 if the container is
+ * gone by then (E says so), -1. */
+int container_lock(struct container *c, struct arena *a, struct err *e);
+void container_unlock(struct container *c);
 
 /* What is true now: from the process and its cgroup, not from a record. Fills
  * pidfd. */
@@ -68,7 +71,10 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
 /* Kill what lives, remove the cgroup and the directory. Stopped containers only,
  * unless FORCE. */
 int container_delete(struct container *c, int proc_fd, const struct host_cgroup *cg, bool force,
-                     struct err *e);
+                     struct arena *a, struct err *e);
+
+/* Remove the directory of a container whose state cannot be read. */
+int container_discard(struct container *c, struct err *e);
 
 /* Record PID as init, with the time it started at; then write PID_FILE (NULL:
  * none), digits only, which tells callers that the container is there. */

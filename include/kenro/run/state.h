@@ -23,6 +23,7 @@ struct state {
         bool chroot;          /* the root is not the mount namespace's */
         bool no_process;      /* there is nothing to start */
         bool own_user;        /* a user namespace of its own */
+        bool own_pid;         /* a new pid namespace: it ends with init */
         struct pairs annotations;
 };
 

@@ -308,14 +308,15 @@ static void only_force_deletes_what_lives(void **state)
         fabricate(&c, pid, 0);
         c.state.cgroup = p.path;
         c.state.cgroup_made = g.made;
+        assert_int_equal(state_store(c.dir_fd, &c.state, &error), 0);
         assert_int_equal(container_status(&c, proc, &group.host), CONTAINER_RUNNING);
-        assert_int_equal(container_delete(&c, proc, &group.host, false, &error), -1);
+        assert_int_equal(container_delete(&c, proc, &group.host, false, test_arena(), &error), -1);
         assert_string_equal(error.text, "cannot delete container c1 that is not stopped: running");
         freeze(g.fd);
         assert_int_equal(container_status(&c, proc, &group.host), CONTAINER_PAUSED);
-        assert_int_equal(container_delete(&c, proc, &group.host, false, &error), -1);
+        assert_int_equal(container_delete(&c, proc, &group.host, false, test_arena(), &error), -1);
         assert_string_equal(error.text, "cannot delete container c1 that is not stopped: paused");
-        if (container_delete(&c, proc, &group.host, true, &error) < 0)
+        if (container_delete(&c, proc, &group.host, true, test_arena(), &error) < 0)
                 fail_msg("%s", error.text);
         assert_int_equal(child_wait(pid), -1);
         assert_true(faccessat(c.root_fd, "c1", F_OK, 0) < 0);
@@ -342,8 +343,9 @@ static void the_cgroup_of_somebody_else_outlives_the_container(void **state)
         fabricate(&c, pid, 0);
         c.state.cgroup = p.path;
         c.state.cgroup_made = g.made;
+        assert_int_equal(state_store(c.dir_fd, &c.state, &error), 0);
         child_kill(pid);
-        if (container_delete(&c, proc, &group.host, false, &error) < 0)
+        if (container_delete(&c, proc, &group.host, false, test_arena(), &error) < 0)
                 fail_msg("%s", error.text);
         assert_true(faccessat(c.root_fd, "c1", F_OK, 0) < 0);
         assert_int_equal(faccessat(group.host.fd, p.path + 1, F_OK, 0), 0);

@@ -12,8 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 enum { MAKE_TRIES = 20, WALK_DEPTH_MAX = 128, REMOVE_WAIT_MS = 2000, EVENTS_BYTES = 256 };
+
+/* Only the host's root can set it, not a container that the group is delegated to. */
+#define CLAIM "trusted.kenro"
+enum { CLAIM_MAX = PATH_MAX + 64 };
 
 /* Where groups go that the configuration does not place. */
 #define OWN_PARENT "/kenro"
@@ -153,9 +158,82 @@ static int check_unused(const struct cgroup_plan *p, int fd, struct err *e)
         return 0;
 }
 
-int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, struct cgroup *ret,
-                  struct err *e)
+/* "MADE DEV:INO PATH" of the claim. False if there is none. */
+static bool read_claim(int fd, unsigned *made, struct cgroup_owner *o, char path[PATH_MAX])
 {
+        char text[CLAIM_MAX];
+        unsigned long long dev, ino;
+        ssize_t n = fgetxattr(fd, CLAIM, text, sizeof(text) - 1);
+        int at;
+
+        if (n <= 0)
+                return false;
+        text[n] = '\0';
+        if (sscanf(text, "%u %llx:%llx %n", made, &dev, &ino, &at) != 3)
+                return false;
+        *o = (struct cgroup_owner){ (dev_t)dev, (ino_t)ino, path };
+        snprintf(path, PATH_MAX, "%s", text + at);
+        return true;
+}
+
+static bool is_stale(const struct cgroup_owner *o)
+{
+        struct stat st;
+
+        return stat(o->path, &st) < 0 ? errno == ENOENT || errno == ENOTDIR
+                                      : st.st_dev != o->dev || st.st_ino != o->ino;
+}
+
+/* Returns 1 if it is claimed, 0 if this kernel or namespace has no such attributes. */
+static int claim(int fd, const struct cgroup_owner *o, unsigned made, struct err *e)
+{
+        struct cgroup_owner other;
+        char text[CLAIM_MAX], path[PATH_MAX];
+        unsigned ignored;
+        int len = snprintf(text, sizeof(text), "%u %llx:%llx %s", made, (unsigned long long)o->dev,
+                           (unsigned long long)o->ino, o->path);
+
+        if (read_claim(fd, &ignored, &other, path) && is_stale(&other))
+                cgroup_release(fd);
+        if (fsetxattr(fd, CLAIM, text, (size_t)len, XATTR_CREATE) == 0)
+                return 1;
+        if (errno != EEXIST)
+                return errno == ENOTSUP || errno == EPERM
+                               ? 0
+                               : err_sys(e, errno, "cannot claim the cgroup");
+        path[0] = '\0';
+        (void)read_claim(fd, &ignored, &other, path);
+        err_set(e, "container's cgroup is not empty: it is that of %s", path);
+        return err_hint(e, "another container uses linux.cgroupsPath");
+}
+
+bool cgroup_is_claimed(int cgroup_fd, const struct cgroup_owner *o, unsigned *made)
+{
+        struct cgroup_owner by;
+        char path[PATH_MAX];
+
+        return read_claim(cgroup_fd, made, &by, path) && by.dev == o->dev && by.ino == o->ino;
+}
+
+void cgroup_release(int cgroup_fd)
+{
+        (void)fremovexattr(cgroup_fd, CLAIM);
+}
+
+void cgroup_sweep(const struct host_cgroup *h, const char *path)
+{
+        autoclose int fd = cgroup_open(h, path);
+        char byte;
+
+        if (fd >= 0 && fgetxattr(fd, CLAIM, &byte, 0) < 0 && errno == ENODATA)
+                remove_levels(h, path, 1);
+        remove_levels(h, OWN_PARENT, path_is_below(path, OWN_PARENT));
+}
+
+int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h,
+                  const struct cgroup_owner *o, struct cgroup *ret, struct err *e)
+{
+        int claimed = -1;
         struct cgroup r = { .fd = -1 };
 
         if (make_path(p, h, &r.made, e) < 0)
@@ -163,11 +241,16 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, stru
         r.fd = cgroup_open(h, p->path);
         if (r.fd < 0)
                 err_sys(e, -r.fd, "cannot open the cgroup %s%s", h->mount, p->path);
-        if (r.fd < 0 || (r.made == 0 && check_unused(p, r.fd, e) < 0)) {
+        else
+                claimed = claim(r.fd, o, r.made, e);
+        if (claimed < 0 || check_unused(p, r.fd, e) < 0) {
+                if (claimed > 0)
+                        cgroup_release(r.fd);
                 cgroup_undo(p, h, r.made);
                 fd_close(&r.fd);
                 return -1;
         }
+        r.claimed = claimed > 0;
         *ret = r;
         return 0;
 }
@@ -233,7 +316,8 @@ static int each_child(int fd, int (*fn)(int fd, const char *name, void *arg), vo
                         int r;
 
                         at += d->d_reclen;
-                        if (d->d_type != DT_DIR || d->d_name[0] == '.')
+                        if (d->d_type != DT_DIR || strcmp(d->d_name, ".") == 0 ||
+                            strcmp(d->d_name, "..") == 0)
                                 continue;
                         r = fn(fd, d->d_name, arg);
                         if (r != 0)
@@ -295,8 +379,7 @@ int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, 
                         if (r < 0)
                                 return -1;
         remove_levels(h, path, made);
-        if (path_is_below(path, OWN_PARENT))
-                (void)unlinkat(h->fd, &OWN_PARENT[1], AT_REMOVEDIR);
+        remove_levels(h, OWN_PARENT, path_is_below(path, OWN_PARENT));
         return 0;
 }
 

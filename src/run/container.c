@@ -289,6 +289,40 @@ enum container_status container_status(struct container *c, int proc_fd,
         return gate_is_waiting(c->dir_fd) ? CONTAINER_CREATED : CONTAINER_RUNNING;
 }
 
+int container_owner(const struct container *c, struct cgroup_owner *ret, struct err *e)
+{
+        struct stat st;
+
+        if (fstat(c->dir_fd, &st) < 0)
+                return err_sys(e, errno, "cannot stat the container's directory");
+        *ret = (struct cgroup_owner){ st.st_dev, st.st_ino, NULL };
+        return 0;
+}
+
+/* The group at the container's path, if it is still the container's: a descriptor, or
+ * -ENOENT, or another -errno. MADE is what a create that was killed had made. */
+static int open_cgroup(const struct container *c, const struct host_cgroup *cg, unsigned *made)
+{
+        struct cgroup_owner me;
+        struct err ignored;
+        unsigned count;
+        int fd;
+
+        if (c->state.version == 0)
+                return -ENOENT;
+        *made = (unsigned)c->state.cgroup_made;
+        fd = cgroup_open(cg, c->state.cgroup);
+        /* Where there are no claims the path must do. */
+        if (fd < 0 || (c->state.pid != 0 && !c->state.cgroup_claimed))
+                return fd;
+        if (container_owner(c, &me, &ignored) == 0 && cgroup_is_claimed(fd, &me, &count)) {
+                *made = count;
+                return fd;
+        }
+        fd_close(&fd);
+        return -ENOENT;
+}
+
 static int signal_one(pid_t pid, void *arg)
 {
         autoclose int pidfd = sys_pidfd_open(pid);
@@ -301,7 +335,8 @@ static int signal_one(pid_t pid, void *arg)
 static int kill_cgroup(const struct container *c, const struct host_cgroup *cg, int sig,
                        struct err *e)
 {
-        autoclose int fd = cgroup_open(cg, c->state.cgroup);
+        unsigned made;
+        autoclose int fd = open_cgroup(c, cg, &made);
         int r;
 
         if (fd == -ENOENT)
@@ -349,7 +384,8 @@ static int end_init(const struct container *c, int proc_fd, int cgroup_fd, struc
 
 static int end_all(struct container *c, int proc_fd, const struct host_cgroup *cg, struct err *e)
 {
-        autoclose int fd = c->state.version ? cgroup_open(cg, c->state.cgroup) : -ENOENT;
+        unsigned made;
+        autoclose int fd = open_cgroup(c, cg, &made);
 
         if (c->pidfd >= 0 && end_init(c, proc_fd, fd, e) < 0)
                 return -1;
@@ -357,16 +393,20 @@ static int end_all(struct container *c, int proc_fd, const struct host_cgroup *c
 }
 
 /* A group that was there before stays, without what kenro has attached to it. */
-static int end_cgroup(const struct container *c, const struct host_cgroup *cg, unsigned made,
-                      struct err *e)
+static int end_cgroup(const struct container *c, const struct host_cgroup *cg, struct err *e)
 {
-        autoclose int fd = -1;
+        unsigned made;
+        autoclose int fd = open_cgroup(c, cg, &made);
 
+        if (fd < 0) {
+                if (c->state.version && c->state.pid == 0)
+                        cgroup_sweep(cg, c->state.cgroup);
+                return 0;
+        }
         if (made > 0)
                 return cgroup_remove(cg, c->state.cgroup, made, e);
-        fd = cgroup_open(cg, c->state.cgroup);
-        if (fd >= 0)
-                cgroup_device_undo(fd);
+        cgroup_device_undo(fd);
+        cgroup_release(fd);
         return 0;
 }
 
@@ -383,7 +423,6 @@ int container_delete(struct container *c, int proc_fd, const struct host_cgroup 
                      struct arena *a, struct err *e)
 {
         enum container_status s = container_status(c, proc_fd, cg);
-        unsigned made;
         int r;
 
         /* Kill first: whoever holds the lock may be waiting for these processes. */
@@ -395,11 +434,7 @@ int container_delete(struct container *c, int proc_fd, const struct host_cgroup 
         s = container_status(c, proc_fd, cg);
         if ((!force && check_ended(c, s, false, e) < 0) || end_all(c, proc_fd, cg, e) < 0)
                 return -1;
-        /* A create that was killed may have made it and not said so. */
-        made = (unsigned)c->state.cgroup_made;
-        if (c->state.pid == 0 && made == 0)
-                made = 1;
-        if (c->state.version && end_cgroup(c, cg, made, e) < 0)
+        if (end_cgroup(c, cg, e) < 0)
                 return -1;
         return container_forget(c, e);
 }

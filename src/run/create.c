@@ -9,6 +9,7 @@
 #include "kenro/run/steps.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
 enum { UNDO_WAIT_MS = 1000 };
 
@@ -64,13 +65,20 @@ static int record(const struct create_input *in, struct container *c, struct err
 static int prepare(struct job *j, const struct create_input *in, struct err *e)
 {
         const struct plan *p = in->plan;
+        struct cgroup_owner owner;
+        char directory[PATH_MAX];
 
+        snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
         if (record(in, j->container, e) < 0 ||
             (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0))
                 return -1;
-        if (cgroup_parent(&p->cgroup, in->cgroup, &j->cgroup, e) < 0)
+        if (container_owner(j->container, &owner, e) < 0)
+                return -1;
+        owner.path = directory;
+        if (cgroup_parent(&p->cgroup, in->cgroup, &owner, &j->cgroup, e) < 0)
                 return -1;
         j->container->state.cgroup_made = j->cgroup.made;
+        j->container->state.cgroup_claimed = j->cgroup.claimed;
         if (cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e) < 0)
                 return -1;
         if (p->stash) {
@@ -93,8 +101,10 @@ static void undo(struct job *j, const struct create_input *in)
         spawn_undo(j);
         if (j->cgroup.fd >= 0) {
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
-                if (j->cgroup.made == 0)
+                if (j->cgroup.made == 0) {
                         cgroup_device_undo(j->cgroup.fd);
+                        cgroup_release(j->cgroup.fd);
+                }
                 cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
         }
         (void)container_forget(j->container, &ignored);

@@ -28,6 +28,7 @@ static const struct json_field fields[] = {
         { "rootfs",      J_STR, AT(rootfs), .required = true },
         { "cgroup",      J_STR, AT(cgroup), .required = true },
         { "cgroupMade",  J_U64, AT(cgroup_made) },
+        { "cgroupClaimed", J_BOOL, AT(cgroup_claimed) },
         { "created",     J_STR, AT(created), .required = true },
         { "namespaces",  J_U64, AT(namespaces) },
         { "chroot",      J_BOOL, AT(chroot) },

@@ -282,3 +282,38 @@ def test_an_exec_that_nobody_has_reaped_does_not_hold_delete(running, tmp_path):
     running.ok("exec", "-d", "--pid-file", tmp_path / "pid", "c", "/bin/true")
     running.ok("delete", "--force", "c")
     assert running.ids() == []
+
+
+def test_pipes_are_the_users(running):
+    r = running.run("exec", "-u", "1000:1000", "c", "/bin/sh", "-c",
+                    "echo out >/dev/stdout; echo err >/dev/stderr", stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE)
+    assert r.returncode == 0
+
+
+def test_a_pid_file_that_cannot_be_written_ends_the_program(running, tmp_path):
+    line = running.fails("exec", "-d", "--pid-file", tmp_path / "no/such", "c", *SLEEP, status=255)
+    assert "ENOENT" in line
+    wait_until(lambda: running.ok("exec", "c", "/bin/pidof", "sleep").split() == ["1"])
+
+
+def test_a_document_says_all(running, tmp_path):
+    (tmp_path / "p.json").write_text('{"args": ["/bin/true"], "cwd": "/"}')
+    for option in (["-u", "1000"], ["--cwd", "/tmp"], ["-e", "A=1"], ["--cap", "KILL"], ["-g", "5"]):
+        assert "--process says all" in \
+            running.fails("exec", "--process", tmp_path / "p.json", *option, "c", status=255)
+
+
+def test_a_uid_alone_keeps_the_containers_group(kenro, bundle):
+    write_config(bundle, config(*SLEEP, user={"uid": 5, "gid": 60}))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    assert kenro.ok("exec", "-u", "2000", "c", "/bin/id").split()[:2] == ["uid=2000", "gid=60"]
+
+
+def test_exec_without_a_process_to_go_by_is_filtered(kenro, bundle):
+    c = config()
+    del c["process"]
+    write_config(bundle, c)
+    kenro.ok("create", "-b", bundle, "c")
+    assert kenro.ok("exec", "--cwd", "/", "c", "/bin/grep", "^Seccomp:", "/proc/self/status") == \
+        "Seccomp:\t2\n"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -416,3 +417,113 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(kenro, bundle, bytes):
         kenro.ok("delete", "-f", "c")
     finally:
         subprocess.run(["umount", kenro.root], check=True)
+
+
+def shared_group(kenro, bundle, *args):
+    c = config(*args)
+    c["linux"]["cgroupsPath"] = "/kenro-test-shared"
+    write_config(bundle, c)
+    return bundle
+
+
+def test_a_group_belongs_to_one_container_until_it_is_deleted(kenro, bundle):
+    """Also when nothing runs in it: deleting the one must not end the other."""
+    shared_group(kenro, bundle, "/bin/true")
+    kenro.ok("run", "-d", "-b", bundle, "a")
+    kenro.wait_for("a", "stopped")
+    line = kenro.fails("create", "-b", bundle, "b")
+    assert line.startswith("create b: container's cgroup is not empty: it is that of ")
+    kenro.ok("delete", "a")
+    kenro.ok("create", "-b", bundle, "b")
+    kenro.ok("delete", "b")
+
+
+def test_of_two_creates_in_one_group_one_succeeds(kenro, bundle):
+    shared_group(kenro, bundle, *SLEEP)
+    for _ in range(20):
+        both = {id: kenro.popen("create", "-b", bundle, id, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                for id in ("a", "b")}
+        status = {id: p.wait(30) for id, p in both.items()}
+        assert sorted(status.values()) in ([0, 1], [1, 1])
+        for id in kenro.ids():
+            assert kenro.status(id) == "created"
+            kenro.ok("delete", "-f", id)
+
+
+def test_a_claim_ends_with_the_records(kenro, bundle):
+    """/run was emptied, and the processes are gone; the groups are still there."""
+    group = cgroup_mount() / "kenro-test-shared"
+    shared_group(kenro, bundle, "/bin/true")
+    kenro.ok("run", "-d", "-b", bundle, "a")
+    kenro.wait_for("a", "stopped")
+    shutil.rmtree(kenro.root)
+    assert group.exists()
+    kenro.ok("create", "-b", bundle, "b")
+    kenro.ok("delete", "b")
+    group.rmdir()  # it was there before b
+
+
+def test_groups_with_odd_names_go_too(kenro, bundle):
+    """A container that its group is delegated to has made one."""
+    write_config(bundle, config(*SLEEP))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    (cgroup_mount() / "kenro/c/.hidden").mkdir()
+    kenro.ok("delete", "-f", "c")
+
+
+def test_delete_waits_for_a_create_and_does_not_break_it(kenro, bundle):
+    """A create that another command finds at work: stopped here, at any moment."""
+    write_config(bundle, config("/bin/true"))
+    for i in range(1, 20):
+        p = kenro.popen("create", "-b", bundle, "c", stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(i * 0.0005)  # the moment is what is tested
+        p.send_signal(signal.SIGSTOP)
+        if "c" in kenro.ids() and kenro.status("c") == "creating":
+            assert "that is not stopped: creating" in kenro.fails("delete", "c")
+        p.send_signal(signal.SIGCONT)
+        assert p.wait(30) == 0
+        assert kenro.status("c") == "created"
+        kenro.ok("delete", "c")
+
+
+def test_a_damaged_record_can_be_removed(kenro, bundle):
+    write_config(bundle, config("/bin/true"))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    kenro.wait_for("c", "stopped")
+    state = kenro.root / "c/state.json"
+    whole = state.read_text()
+    state.write_text("{")
+    assert "state.json" in kenro.fails("delete", "c")
+    assert (kenro.root / "c").exists()
+    state.write_text(whole)
+    kenro.ok("delete", "c")
+    (kenro.root / "d").mkdir()
+    (kenro.root / "d/state.json").write_text("")
+    r = kenro.run("delete", "--force", "d")
+    assert r.returncode == 0 and not (kenro.root / "d").exists()
+
+
+def test_ids_that_begin_with_a_dot_are_listed(kenro, bundle):
+    write_config(bundle, config("/bin/true"))
+    kenro.ok("create", "-b", bundle, ".hidden")
+    assert kenro.ids() == [".hidden"]
+    kenro.ok("delete", ".hidden")
+
+
+def test_sigkill_with_a_joined_pid_namespace_kills_everything(kenro, bundle):
+    write_config(bundle, config(*SLEEP))
+    kenro.ok("run", "-d", "-b", bundle, "a")
+    c = shell("sleep 1001 & sleep 1002")
+    for n in c["linux"]["namespaces"]:
+        if n["type"] == "pid":
+            n["path"] = f"/proc/{kenro.pid('a')}/ns/pid"
+    write_config(bundle, c)
+    kenro.ok("run", "-d", "-b", bundle, "b")
+    group = cgroup_mount() / "kenro/b/cgroup.procs"
+    wait_until(lambda: len(group.read_text().split()) >= 2)
+    kenro.ok("kill", "b", "KILL")
+    wait_until(lambda: group.read_text() == "")
+    for id in ("b", "a"):
+        kenro.ok("delete", "-f", id)

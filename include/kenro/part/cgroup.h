@@ -17,6 +17,15 @@ struct cgroup_plan {
 struct cgroup {
         int fd;        /* O_DIRECTORY, for CLONE_INTO_CGROUP */
         unsigned made; /* how many components at the end of the path are ours */
+        bool claimed;  /* it carries the owner's claim */
+};
+
+/* Who uses a group: a container, by its directory in the runtime's records. Paths can
+ * be used again; the claim, an attribute of the group, says whose the group is now. */
+struct cgroup_owner {
+        dev_t dev;
+        ino_t ino;
+        const char *path; /* of the directory, to find a claim stale; for claiming only */
 };
 
 /* CGROUPS_PATH as in config.json, or NULL: absolute means below the mount, else
@@ -24,10 +33,20 @@ struct cgroup {
 int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struct cgroup_plan *ret,
                 struct err *e);
 
-/* Make the directories. A group that has processes or is frozen is refused:
- * two containers would share it. */
-int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h, struct cgroup *ret,
-                  struct err *e);
+/* Make the directories and claim the last for O. A group that another container has
+ * claimed, has processes or is frozen is refused: two containers would share it. */
+int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h,
+                  const struct cgroup_owner *o, struct cgroup *ret, struct err *e);
+
+/* Whether O has claimed the group, and how much of its path it made then. */
+bool cgroup_is_claimed(int cgroup_fd, const struct cgroup_owner *o, unsigned *made);
+
+/* Take the claim off a group that stays. */
+void cgroup_release(int cgroup_fd);
+
+/* Remove the group PATH if nobody has claimed it and it is empty: the rest of a create
+ * that was killed between the two. */
+void cgroup_sweep(const struct host_cgroup *h, const char *path);
 
 /* Remove again what cgroup_parent made, as far as it is empty. */
 void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned made);

@@ -4,6 +4,7 @@
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
 #include "kenro/host/host.h"
+#include "kenro/part/cgroup.h"
 #include "kenro/run/state.h"
 
 #include <stdbool.h>
@@ -56,6 +57,9 @@ int container_open_at(int root_fd, const char *id, struct arena *a, struct conta
  * gone by then (E says so), -1. */
 int container_lock(struct container *c, struct arena *a, struct err *e);
 void container_unlock(struct container *c);
+
+/* The container as the owner of its group, without path. */
+int container_owner(const struct container *c, struct cgroup_owner *ret, struct err *e);
 
 /* What is true now: from the process and its cgroup, not from a record. Fills
  * pidfd. */

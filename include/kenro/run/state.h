@@ -16,6 +16,7 @@ struct state {
         const char *oci_version, *id, *bundle, *rootfs;
         const char *cgroup;   /* below the cgroup2 mount */
         uint64_t cgroup_made; /* how many groups at the end of that path are ours */
+        bool cgroup_claimed;  /* it carries our claim: see cgroup_owner */
         const char *created;  /* RFC 3339 */
         uint64_t pid;         /* of init; 0 while it is being created */
         uint64_t start_time;  /* of that pid, clock ticks: proc_pid_stat(5), field 22 */

@@ -88,7 +88,7 @@ static struct cgroup make(const char *path)
         struct cgroup_plan p = below(path);
         struct cgroup c;
 
-        if (cgroup_parent(&p, &top.host, &c, &error) < 0)
+        if (cgroup_parent(&p, &top.host, &(struct cgroup_owner){ 1, 2, "/" }, &c, &error) < 0)
                 fail_msg("%s", error.text);
         return c;
 }
@@ -150,7 +150,8 @@ static void what_was_made_of_an_impossible_path_is_taken_back(void **state)
 
         (void)state;
         NEEDS_GROUP(top);
-        assert_int_equal(cgroup_parent(&p, &top.host, &c, &error), -1);
+        assert_int_equal(
+                cgroup_parent(&p, &top.host, &(struct cgroup_owner){ 1, 2, "/" }, &c, &error), -1);
         assert_false(exists("/half/way"));
         assert_false(exists("/half"));
 }
@@ -165,7 +166,9 @@ static void a_group_that_is_in_use_is_refused(void **state)
         NEEDS_GROUP(top);
         c = make("/used");
         pid = inhabit(c.fd);
-        assert_int_equal(cgroup_parent(plan, &top.host, &other, &error), -1);
+        assert_int_equal(cgroup_parent(plan, &top.host, &(struct cgroup_owner){ 1, 2, "/" }, &other,
+                                       &error),
+                         -1);
         child_kill(pid);
         assert_memory_equal(error.text, "container's cgroup is not empty: /kenro-unit-", 45);
         assert_string_not_equal(error.hint, "");
@@ -173,7 +176,9 @@ static void a_group_that_is_in_use_is_refused(void **state)
         /* a group below counts too */
         inner = make("/used/inner");
         pid = inhabit(inner.fd);
-        assert_int_equal(cgroup_parent(plan, &top.host, &other, &error), -1);
+        assert_int_equal(cgroup_parent(plan, &top.host, &(struct cgroup_owner){ 1, 2, "/" }, &other,
+                                       &error),
+                         -1);
         child_kill(pid);
         assert_memory_equal(error.text, "container's cgroup is not empty: ", 33);
         assert_true(exists("/used"));
@@ -192,7 +197,9 @@ static void a_frozen_group_is_refused(void **state)
         assert_false(cgroup_is_frozen(c.fd));
         assert_int_equal(file_poke(c.fd, "cgroup.freeze", "1"), 0);
         assert_true(cgroup_is_frozen(c.fd));
-        assert_int_equal(cgroup_parent(&p, &top.host, &other, &error), -1);
+        assert_int_equal(cgroup_parent(&p, &top.host, &(struct cgroup_owner){ 1, 2, "/" }, &other,
+                                       &error),
+                         -1);
         assert_memory_equal(error.text, "container's cgroup unexpectedly frozen: /kenro-unit-", 52);
         assert_true(exists("/ice"));
         assert_int_equal(file_poke(c.fd, "cgroup.freeze", "0"), 0);

@@ -301,7 +301,8 @@ static void only_force_deletes_what_lives(void **state)
         (void)state;
         NEEDS_GROUP(group);
         p.path = arena_printf(test_arena(), &error, "%s/above/c1", group.path);
-        assert_int_equal(cgroup_parent(&p, &group.host, &g, &error), 0);
+        assert_int_equal(
+                cgroup_parent(&p, &group.host, &(struct cgroup_owner){ 1, 2, "/" }, &g, &error), 0);
         pid = child_idle();
         snprintf(text, sizeof(text), "%d", pid);
         assert_int_equal(file_poke(g.fd, "cgroup.procs", text), 0);
@@ -339,7 +340,8 @@ static void the_cgroup_of_somebody_else_outlives_the_container(void **state)
         pid = child_idle();
         p.path = arena_printf(test_arena(), &error, "%s/theirs", group.path);
         assert_int_equal(mkdirat(group.host.fd, p.path + 1, 0755), 0);
-        assert_int_equal(cgroup_parent(&p, &group.host, &g, &error), 0);
+        assert_int_equal(
+                cgroup_parent(&p, &group.host, &(struct cgroup_owner){ 1, 2, "/" }, &g, &error), 0);
         fabricate(&c, pid, 0);
         c.state.cgroup = p.path;
         c.state.cgroup_made = g.made;

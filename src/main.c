@@ -235,6 +235,7 @@ static int begin(struct cli *c, char **argv, struct err *e)
 {
         log_program(argv[0]);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGCHLD, SIG_DFL); /* inherited, SIG_IGN would reap the program for us */
         if (getauxval(AT_SECURE))
                 return err_set(e, "kenro does not run with more privileges than its caller");
         if (fd_fill_stdio(e) < 0 || arena_init(c->arena, PLAN_BYTES_MAX, e) < 0 ||

@@ -172,31 +172,40 @@ int namespace_join_child(const struct namespace_plan *p, struct err *e)
         return 0;
 }
 
-/* unshare(CLONE_NEWTIME) moves only children; the offsets must be written while
- * the namespace is empty; setns(2) then takes the caller in. */
-static int enter_time(const struct namespace_plan *p, int proc_fd, struct err *e)
+int namespace_time_child(struct err *e)
 {
-        autoclose int fd = -1;
-        int r;
-
         if (unshare(CLONE_NEWTIME) < 0)
                 return err_sys(e, errno, "cannot make a time namespace");
-        r = file_poke(proc_fd, "self/timens_offsets", p->time_offsets);
-        if (r < 0)
-                return err_sys(e, -r, "linux.timeOffsets: cannot set them");
+        return 0;
+}
+
+int namespace_time_parent(const struct namespace_plan *p, int proc_fd, pid_t pid, struct err *e)
+{
+        char name[40];
+        int r;
+
+        snprintf(name, sizeof(name), "%d/timens_offsets", pid);
+        r = file_poke(proc_fd, name, p->time_offsets);
+        return r < 0 ? err_sys(e, -r, "linux.timeOffsets: cannot set them") : 0;
+}
+
+int namespace_time_enter_child(int proc_fd, struct err *e)
+{
+        autoclose int fd = -1;
+
         fd = openat(proc_fd, "self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
         if (fd < 0 || setns(fd, CLONE_NEWTIME) < 0)
                 return err_sys(e, errno, "cannot enter the new time namespace");
         return 0;
 }
 
-int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e)
+int namespace_child(const struct namespace_plan *p, struct err *e)
 {
         if (!p->middle && namespace_join_child(p, e) < 0)
                 return -1;
         if (p->cgroup_new && unshare(CLONE_NEWCGROUP) < 0)
                 return err_sys(e, errno, "cannot make a cgroup namespace");
-        return p->time_new ? enter_time(p, proc_fd, e) : 0;
+        return 0;
 }
 
 int namespace_join_fd(const struct namespace_plan *p, uint64_t type)

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-enum { IO_BYTES = 16384 };
+enum { IO_BYTES = 16384, TAIL_BYTES_MAX = 1 << 20 };
 
 /* One direction: a buffer that is filled when it is empty. Nothing ever waits for
  * one side while the other, a signal, or the program's end could be attended to. */
@@ -27,7 +27,8 @@ struct stream {
 struct relayed {
         struct stream in, out; /* to the program's terminal, and from it */
         int signals, pidfd, master, tty;
-        bool ended; /* the program; what it has written is still to be told */
+        bool ended;  /* the program; what it has written is still to be told */
+        size_t tail; /* how much of that has been */
         struct termios saved;
         bool raw;
 };
@@ -143,8 +144,12 @@ static void pass(struct stream *s, const struct pollfd p[2])
  * it has left behind. */
 static bool is_drained(struct relayed *r)
 {
-        if (r->out.begin == r->out.end && r->out.from >= 0)
-                fill(&r->out);
+        if (r->out.begin < r->out.end)
+                return false;
+        if (r->out.from < 0 || r->tail > TAIL_BYTES_MAX)
+                return true; /* more than a terminal holds: it is written now */
+        fill(&r->out);
+        r->tail += r->out.end - r->out.begin;
         return r->out.begin == r->out.end;
 }
 

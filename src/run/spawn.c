@@ -213,15 +213,26 @@ int spawn_wait_execve(struct job *j, struct err *e)
         return n == 0 ? 0 : baton_error(&b, n, e);
 }
 
+/* Only a child: what an earlier program of this process has left is not ours to wait
+ * for, and a number may be anybody's. */
+static void end_child(pid_t pid)
+{
+        siginfo_t end;
+
+        if (pid <= 0 || waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) < 0)
+                return;
+        (void)kill(pid, SIGKILL); /* not reaped, so nobody else has the number */
+        (void)waitpid(pid, NULL, 0);
+}
+
 void spawn_undo(struct job *j)
 {
-        if (j->pid <= 0)
+        if (!j->shared)
                 return;
-        if (j->pidfd >= 0)
-                (void)sys_pidfd_send_signal(j->pidfd, SIGKILL); /* ESRCH: it is dead */
-        /* More than one where a process in between has made another. */
-        while (waitpid(-1, NULL, 0) > 0)
-                ;
+        end_child(j->pid);
+        /* The numbers are what a visible process may have written there. */
+        end_child(j->shared->through);
+        end_child(j->shared->final);
         j->pid = 0;
         fd_close(&j->pidfd);
 }

@@ -70,11 +70,16 @@ static int cwd_cell(struct job *j, struct err *e)
         return r < 0 ? -1 : 0;
 }
 
+static int limits_parent_cell(struct job *j, struct err *e)
+{
+        if (rlimit_parent(&j->process->rlimit, j->pid, e) < 0)
+                return -1;
+        return oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
+}
+
 static int limits_cell(struct job *j, struct err *e)
 {
-        if (rlimit_child(&j->process->rlimit, e) < 0)
-                return -1;
-        return oom_child(&j->process->oom, j->host->proc_fd, e);
+        return rlimit_child(&j->process->rlimit, e);
 }
 
 static int privileges_cell(struct job *j, struct err *e)
@@ -146,6 +151,12 @@ static bool filters_early(const struct job *j)
         return j->process->caps.keep_admin;
 }
 
+/* As late as the filter allows: the last fork counts for RLIMIT_NPROC. */
+static bool limits_late(const struct job *j)
+{
+        return !filters_early(j);
+}
+
 static int early_filter_cell(struct job *j, struct err *e)
 {
         if (seccomp_child(&j->process->seccomp, e) < 0)
@@ -191,13 +202,21 @@ static int execute_cell(struct job *j, struct err *e)
 static int adopt(struct job *j, struct err *e)
 {
         pid_t between = j->pid;
+        siginfo_t end;
 
         if (waitpid(between, NULL, 0) < 0)
                 return err_sys(e, errno, "cannot wait for the process in between");
         fd_close(&j->pidfd);
         j->pid = j->shared->final;
         j->pidfd = sys_pidfd_open(j->pid);
-        return j->pidfd < 0 ? err_sys(e, -j->pidfd, "cannot open the container's process") : 0;
+        if (j->pidfd < 0)
+                return err_sys(e, -j->pidfd, "cannot open the container's process");
+        /* The number comes from memory that a visible process can write to. */
+        if (waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED | WNOHANG | WNOWAIT) == 0)
+                return 0;
+        j->pid = 0;
+        fd_close(&j->pidfd);
+        return err_set(e, "the container's process is not this one's child");
 }
 
 /* ---- create ---------------------------------------------------------------------- */
@@ -221,11 +240,32 @@ static int idmap_child_cell(struct job *j, struct err *e)
 
 static int namespaces_cell(struct job *j, struct err *e)
 {
-        if (namespace_child(&j->plan->ns, j->host->proc_fd, e) < 0)
+        if (namespace_child(&j->plan->ns, e) < 0)
                 return -1;
         if (j->plan->loopback && loopback_child(e) < 0)
                 return -1;
         return uts_child(&j->plan->uts, e);
+}
+
+static bool makes_time(const struct job *j)
+{
+        return j->plan->ns.time_new;
+}
+
+static int time_cell(struct job *j, struct err *e)
+{
+        (void)j;
+        return namespace_time_child(e);
+}
+
+static int time_parent_cell(struct job *j, struct err *e)
+{
+        return namespace_time_parent(&j->plan->ns, j->host->proc_fd, j->pid, e);
+}
+
+static int time_enter_cell(struct job *j, struct err *e)
+{
+        return namespace_time_enter_child(j->host->proc_fd, e);
 }
 
 static bool joins_procfs(const struct job *j)
@@ -330,6 +370,8 @@ const struct step create_steps[] = {
         { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                namespaces_cell },
+        { "time namespace",    makes_time,    NULL,                time_cell },
+        { "time offsets",      makes_time,    time_parent_cell,    time_enter_cell },
         { "procfs",            joins_procfs,  NULL,                procfs_cell },
         { "kernel parameters", NULL,          NULL,                sysctl_cell },
         { "root",              NULL,          NULL,                root_cell },
@@ -338,7 +380,7 @@ const struct step create_steps[] = {
         { "masks",             NULL,          NULL,                masks_cell },
         { "enter root",        NULL,          NULL,                enter_root_cell },
         { "console",           NULL,          NULL,                console_cell },
-        { "limits",            NULL,          NULL,                limits_cell },
+        { "room for limits",   NULL,          limits_parent_cell,  NULL },
         { "session",           joins_no_pid,  NULL,                session_cell },
         { "pid namespace",     joins_pid,     NULL,                join_pid_cell },
         { "cwd",               NULL,          NULL,                cwd_cell },
@@ -346,8 +388,10 @@ const struct step create_steps[] = {
         { "program",           has_program,   NULL,                program_cell },
         { "descriptors",       NULL,          NULL,                descriptors_cell },
         { "read-back",         NULL,          NULL,                read_back_cell },
+        { "limits",            filters_early, NULL,                limits_cell },
         { "early filter",      filters_early, NULL,                early_filter_cell },
         { "final process",     joins_pid,     NULL,                final_process_cell },
+        { "limits",            limits_late,   NULL,                limits_cell },
         { "commit",            NULL,          commit_cell,         NULL },
         { "start gate",        waits,         NULL,                gate_cell },
         { "filter",            filters_late,  NULL,                late_filter_cell },
@@ -370,6 +414,11 @@ static int join_cell(struct job *j, struct err *e)
         if (s->chroot && (fchdir(j->root_fd) < 0 || chroot(".") < 0))
                 return err_sys(e, errno, "cannot enter the container's root");
         fd_close(&j->root_fd);
+        /* Not unmapped, or the terminal would belong to an id that nobody has. */
+        if (s->own_user) {
+                (void)sys_setresgid(0); /* 0 may have no mapping */
+                (void)sys_setresuid(0);
+        }
         umask(0);
         j->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (j->root_fd < 0)
@@ -388,14 +437,16 @@ const struct step exec_steps[] = {
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                join_cell },
         { "console",           NULL,          NULL,                console_cell },
-        { "limits",            NULL,          NULL,                limits_cell },
+        { "room for limits",   NULL,          limits_parent_cell,  NULL },
         { "cwd",               NULL,          NULL,                cwd_cell },
         { "privileges",        NULL,          NULL,                privileges_cell },
         { "program",           NULL,          NULL,                program_cell },
         { "descriptors",       NULL,          NULL,                descriptors_cell },
         { "read-back",         NULL,          NULL,                read_back_cell },
+        { "limits",            filters_early, NULL,                limits_cell },
         { "early filter",      filters_early, NULL,                early_filter_cell },
         { "final process",     NULL,          NULL,                final_process_cell },
+        { "limits",            limits_late,   NULL,                limits_cell },
         { "adopt",             NULL,          adopt_cell,          NULL },
         { "filter",            filters_late,  NULL,                late_filter_cell },
         { "execute",           NULL,          NULL,                execute_cell },

@@ -235,3 +235,27 @@ def test_a_reader_that_goes_away_does_not_hold_the_program_up(kenro, bundle):
     os.close(writer)
     os.close(reader)
     assert p.wait(30) == 7
+
+
+def test_an_exec_with_a_terminal_in_a_user_namespace(kenro, bundle, console):
+    write_config(bundle, user_namespace(config("/bin/sleep", "1000")))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    kenro.ok("exec", "-t", "-d", "-u", "1000", "--console-socket", console.path, "c", "/bin/sh",
+             "-c", "stat -c %u /dev/pts/0; tty")
+    master = console.receive()
+    assert read_until(master, None).split() == ["1000", "/dev/pts/0"]
+    os.close(master)
+
+
+def test_what_is_left_behind_does_not_keep_the_caller(kenro, bundle):
+    """Two processes that write to the terminal for ever."""
+    write_config(bundle, config("/bin/sleep", "1000"))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    reader, writer = os.pipe()
+    p = kenro.popen("exec", "-t", "c", "/bin/sh", "-c", 'trap "" HUP; yes & yes & exit 3',
+                    stdin=subprocess.DEVNULL, stdout=writer)
+    os.close(writer)
+    with open(reader, "rb") as f:
+        f.read()
+    assert p.wait(30) == 3
+    kenro.ok("delete", "-f", "c")

@@ -289,3 +289,11 @@ def test_a_host_name_is_not_given_to_the_host(kenro, bundle):
             n["path"] = "/proc/self/ns/uts"
     write_config(bundle, c)
     assert "hostname: the uts namespace is the host's" in kenro.fails("run", "-b", bundle, "c")
+
+
+def test_time_offsets_in_a_user_namespace(kenro, bundle):
+    c = user_namespace(config())
+    c["linux"]["namespaces"].append({"type": "time"})
+    c["linux"]["timeOffsets"] = {"boottime": {"secs": 500}}
+    seen = inside(kenro, bundle, c)
+    assert ["boottime", "500", "0"] in [line.split() for line in seen["timens_offsets"]]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -296,3 +297,46 @@ def test_inside_a_user_namespace_the_ids_are_mapped(kenro, bundle):
     assert seen["gid_map"][0].split() == ["0", "100000", "65536"]
     assert seen["status"]["Uid"].split() == ["3"] * 4
     assert seen["ns"]["user"] != os.readlink("/proc/self/ns/user")
+
+
+def test_low_limits_do_not_hinder_the_runtime(kenro, bundle):
+    """Fewer descriptors than the mounts need, and no process but the program."""
+    c = config("/bin/sh", "-c", "ulimit -n; ulimit -Hn", rlimits=[
+        {"type": "RLIMIT_NOFILE", "soft": 6, "hard": 7}])
+    (bundle / "files").mkdir()
+    c["mounts"] += [{"destination": f"/files/{i}", "type": "bind", "source": "files",
+                     "options": ["bind"]} for i in range(40)]
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c").split() == ["6", "7"]
+
+
+def test_an_exec_is_the_one_process_that_a_limit_allows(kenro, bundle):
+    c = config("/bin/sleep", "1000", user={"uid": 4321, "gid": 4321}, rlimits=[
+        {"type": "RLIMIT_NPROC", "soft": 2, "hard": 2}])
+    write_config(bundle, c)
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    assert kenro.ok("exec", "c", "/bin/echo", "there") == "there\n"
+
+
+@pytest.mark.parametrize("adjust", [0, 250])
+def test_the_oom_score_in_a_user_namespace(kenro, bundle, adjust):
+    seen = inside(kenro, bundle, user_namespace(config(oomScoreAdj=adjust)))
+    assert seen["oom_score_adj"] == [str(adjust)]
+
+
+def test_a_caller_that_ignores_its_children_learns_the_status(kenro, bundle):
+    write_config(bundle, config("/bin/sh", "-c", "exit 5"))
+    p = subprocess.run(["sh", "-c", 'trap "" CHLD; exec "$@"', "sh",
+                        *kenro.command("run", "-b", bundle, "c")], timeout=60)
+    assert p.returncode == 5
+
+
+def test_children_that_an_earlier_program_has_left_are_not_waited_for(kenro, bundle):
+    write_config(bundle, config("nosuch"))
+    p = subprocess.Popen(["sh", "-c", 'sleep 30 & exec "$@"', "sh",
+                          *kenro.command("run", "-b", bundle, "c")], stderr=subprocess.DEVNULL,
+                         start_new_session=True)
+    try:
+        assert p.wait(10) == 1
+    finally:
+        os.killpg(p.pid, signal.SIGKILL)

@@ -6,6 +6,8 @@
 #include "kenro/host/host.h"
 #include "kenro/spec/spec.h"
 
+#include <sys/types.h>
+
 struct namespace_join {
         uint64_t type; /* CLONE_NEW* */
         int fd;
@@ -39,8 +41,15 @@ bool namespace_is_own(const struct spec *s, const struct namespace_plan *p, uint
  * first. In the process in between, or in the child. */
 int namespace_join_child(const struct namespace_plan *p, struct err *e);
 
-/* Unshare what clone3 could not. PROC_FD is the host's procfs. */
-int namespace_child(const struct namespace_plan *p, int proc_fd, struct err *e);
+/* Join what is to be joined here, and unshare what clone3 could not. */
+int namespace_child(const struct namespace_plan *p, struct err *e);
+
+/* unshare(CLONE_NEWTIME) moves only children; the offsets must be written while the
+ * namespace is empty, by the parent, because /proc/self is not the child's while it is
+ * not dumpable; setns(2) then takes the child in. PROC_FD is the host's procfs. */
+int namespace_time_child(struct err *e);
+int namespace_time_parent(const struct namespace_plan *p, int proc_fd, pid_t pid, struct err *e);
+int namespace_time_enter_child(int proc_fd, struct err *e);
 
 /* Children of the caller will be in the joined pid namespace; the caller is
  * not, and stays invisible there: setns(2). */

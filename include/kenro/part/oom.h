@@ -4,6 +4,8 @@
 #include "kenro/base/err.h"
 #include "kenro/spec/spec.h"
 
+#include <sys/types.h>
+
 struct oom_plan {
         bool wanted; /* absent leaves the value alone (config.md, Linux Process) */
         int score_adj;
@@ -11,5 +13,6 @@ struct oom_plan {
 
 void oom_plan(const struct spec_process *p, struct oom_plan *ret);
 
-/* Lowering it needs CAP_SYS_RESOURCE, so before the capabilities go. */
-int oom_child(const struct oom_plan *p, int proc_fd, struct err *e);
+/* By the parent: lowering it needs the host's CAP_SYS_RESOURCE, and /proc/self is not
+ * the child's while it is not dumpable. */
+int oom_parent(const struct oom_plan *p, int proc_fd, pid_t pid, struct err *e);

@@ -4,6 +4,8 @@
 #include "kenro/base/err.h"
 #include "kenro/spec/spec.h"
 
+#include <sys/types.h>
+
 struct rlimit_plan {
         const struct spec_rlimit *v;
         size_t n;
@@ -11,5 +13,8 @@ struct rlimit_plan {
 
 void rlimit_plan(const struct spec_process *p, struct rlimit_plan *ret);
 
-/* Before the capabilities go: raising a hard limit needs CAP_SYS_RESOURCE. */
+/* Make room for PID's: raising a hard limit needs the host's CAP_SYS_RESOURCE. */
+int rlimit_parent(const struct rlimit_plan *p, pid_t pid, struct err *e);
+
+/* Set them, as late as can be: what is low must not hinder the runtime. */
 int rlimit_child(const struct rlimit_plan *p, struct err *e);

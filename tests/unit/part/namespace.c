@@ -262,7 +262,7 @@ static void join_the_neighbour(void *arg)
         char name[65] = "";
 
         (void)arg;
-        assert_int_equal(namespace_child(&plan, host.proc_fd, &error), 0);
+        assert_int_equal(namespace_child(&plan, &error), 0);
         assert_int_equal(gethostname(name, sizeof(name)), 0);
         assert_string_equal(name, "neighbour");
 }
@@ -293,7 +293,9 @@ static void look_at_the_clocks(void *arg)
                 _exit(CHILD_SKIPPED);
         PLAN(MOUNT ", {'type': 'time'}", ", 'timeOffsets': {'boottime': {'secs': 1000000}}");
         assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &before), 0);
-        if (namespace_child(&plan, host.proc_fd, &error) < 0)
+        if (namespace_time_child(&error) < 0 ||
+            namespace_time_parent(&plan, host.proc_fd, getpid(), &error) < 0 ||
+            namespace_time_enter_child(host.proc_fd, &error) < 0)
                 fail_msg("%s", error.text);
         assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &after), 0);
         assert_true(after.tv_sec - before.tv_sec >= 1000000);

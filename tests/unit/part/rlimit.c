@@ -35,6 +35,25 @@ static void set_two(void *arg)
         assert_memory_equal(&before, &after, sizeof(before));
 }
 
+/* The limit itself stays until the child sets it. */
+static void make_room(void *arg)
+{
+        struct rlimit_plan p = plan("{'type': 'RLIMIT_CORE', 'soft': 0, 'hard': 0}");
+        struct rlimit before, after;
+
+        (void)arg;
+        assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+        assert_int_equal(rlimit_parent(&p, getpid(), &error), 0);
+        assert_int_equal(getrlimit(RLIMIT_CORE, &after), 0);
+        assert_memory_equal(&before, &after, sizeof(before));
+}
+
+static void what_needs_no_room_is_left_alone(void **state)
+{
+        (void)state;
+        IN_CHILD(make_room, NULL);
+}
+
 static void limits_are_set_as_listed(void **state)
 {
         (void)state;
@@ -75,6 +94,7 @@ static void infinity_is_a_limit(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_needs_no_room_is_left_alone),
                 cmocka_unit_test(limits_are_set_as_listed),
                 cmocka_unit_test(a_limit_that_cannot_be_set_is_named),
                 cmocka_unit_test(infinity_is_a_limit),

@@ -2,6 +2,7 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/log.h"
 #include "kenro/base/names.h"
+#include "kenro/base/path.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/part/descriptor.h"
 #include "kenro/plan/plan.h"
@@ -9,6 +10,7 @@
 
 #include "config.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +32,8 @@ static const struct option_row global_rows[] = {
         { "debug", 0, OPTION_FLAG, AT(debug), NULL, "the same as --log-level debug" },
         { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME", "cgroupfs" },
         { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
+        { "version", 'v', OPTION_FLAG, AT(version), NULL, NULL },
+        { "help", 'h', OPTION_FLAG, AT(help), NULL, NULL },
         { "rootless", 0, OPTION_TEXT, AT(rootless), "WHEN", NULL },
         { "criu", 0, OPTION_TEXT, AT(criu), "PATH", NULL },
         { 0 },
@@ -92,13 +96,21 @@ static int open_log(const struct global_options *g, struct err *e)
 
 static int check_root(struct cli *c, struct err *e)
 {
+        char here[PATH_MAX], clean[PATH_MAX];
+
         c->explicit_root = c->global.root != NULL;
         c->root = c->explicit_root ? c->global.root : container_root(c->arena, e);
         if (!c->root)
                 return -1;
-        if (c->root[0] == '\0' || strspn(c->root, "/.") == strlen(c->root))
+        /* What a claim names must be the same from everywhere. */
+        if (c->root[0] != '/' && getcwd(here, sizeof(here)))
+                c->root = arena_printf(c->arena, e, "%s/%s", here, c->root);
+        if (!c->root || path_clean(c->root, clean, sizeof(clean), e) < 0)
+                return -1;
+        if (strcmp(clean, "/") == 0)
                 return err_set(e, "option '--root': '%s' is no directory for containers", c->root);
-        return 0;
+        c->root = arena_strndup(c->arena, clean, strlen(clean), e);
+        return c->root ? 0 : -1;
 }
 
 static const struct command *find_command(const char *name, struct err *e)
@@ -186,15 +198,11 @@ static int parse(int argc, char **argv, struct cli *c, const struct command **cm
         struct options o = { global_rows, &c->global, false };
         int at = 1, r;
 
-        for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
-                if (is_one_of(argv[i], "--version", "-v", "-V"))
-                        return print_version();
-                if (is_one_of(argv[i], "--help", "-h", "-help"))
-                        return print_help();
-        }
         if (options_parse(&o, argc, argv, &at, c->arena, e) < 0)
                 return -1;
-        if (at == argc || strcmp(argv[at], "help") == 0)
+        if (c->global.version)
+                return print_version();
+        if (c->global.help || at == argc || strcmp(argv[at], "help") == 0)
                 return print_help();
         *cmd = find_command(argv[at], e);
         if (!*cmd)

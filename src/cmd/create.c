@@ -58,8 +58,6 @@ static int create(struct cli *c, enum how how, struct creation *ret, struct err 
                 .waits = how == CREATE,
         };
 
-        if (o->preserve_fds > DESCRIPTOR_PRESERVE_MAX)
-                return err_set(e, "--preserve-fds: more than %d", DESCRIPTOR_PRESERVE_MAX);
         if (container_check_id(in.id, e) < 0 || prepare(c, in.id, &p, e) < 0)
                 return -1;
         if (how != CREATE && !p.plan->has_process)

@@ -279,8 +279,6 @@ int cmd_exec(struct cli *c, struct err *e)
         pid_t pid;
         int pidfd;
 
-        if (o->preserve_fds > DESCRIPTOR_PRESERVE_MAX)
-                return err_set(e, "--preserve-fds: more than %d", DESCRIPTOR_PRESERVE_MAX);
         if (!process || cmd_open(c, &container, e) < 0 || cmd_probe(c, &facts, e) < 0 ||
             check_status(o, container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
                     0 ||

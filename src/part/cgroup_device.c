@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { INSN_PER_RULE = 8, INSN_EXTRA = 10 };
+enum { LOAD_TRIES = 5 };
 enum { PROGRAMS_MAX = 64 }; /* the kernel's BPF_CGROUP_MAX_PROGS */
 enum { ACCESS_ALL = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE };
 
@@ -203,7 +204,9 @@ int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, stru
         if (!p->v)
                 return 0;
         memcpy(load_attr.prog_name, program_name, sizeof(program_name));
-        fd = sys_bpf(BPF_PROG_LOAD, &load_attr, sizeof(load_attr));
+        /* The verifier gives up when a signal is pending, also SIGSTOP's SIGCONT. */
+        for (int i = 0; i < LOAD_TRIES && (fd == -1 || fd == -EAGAIN); i++)
+                fd = sys_bpf(BPF_PROG_LOAD, &load_attr, sizeof(load_attr));
         if (fd < 0)
                 return err_sys(e, -fd, "linux.resources.devices: cannot load the device program");
         attach_attr.attach_bpf_fd = (uint32_t)fd;

@@ -13,6 +13,8 @@ int descriptor_parent(unsigned preserve, struct err *e)
 {
         int r;
 
+        if (preserve > DESCRIPTOR_PRESERVE_MAX)
+                return err_set(e, "--preserve-fds: more than %d", DESCRIPTOR_PRESERVE_MAX);
         for (unsigned fd = 3; fd < 3 + preserve; fd++) {
                 if (fcntl((int)fd, F_GETFD) < 0)
                         return err_set(e, "--preserve-fds: descriptor %u is not open", fd);

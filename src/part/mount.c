@@ -120,6 +120,7 @@ static int open_target(const struct mount_entry *m, int root_fd, bool file, stru
 {
         autoclose int fd = -1;
         struct statfs fs;
+        bool made = false;
         bool strict = strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 ||
                       strcmp(m->dest, "/proc") == 0 || strcmp(m->dest, "/sys") == 0 ||
                       strcmp(m->dest, "/dev") == 0;
@@ -130,10 +131,18 @@ static int open_target(const struct mount_entry *m, int root_fd, bool file, stru
                         return err_set(e, "%s is not a real directory in the root file system",
                                        m->dest);
         }
-        if (fd < 0)
+        if (fd < 0) {
                 fd = path_make_in(root_fd, m->dest, file, e);
-        if (fd < 0)
-                return -1;
+                if (fd < 0)
+                        return -1;
+                made = true;
+        }
+        if (strict && made) { /* who shares the root may have put a link there just now */
+                fd_close(&fd);
+                fd = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+                if (fd < 0)
+                        return err_sys(e, -fd, "cannot open %s", m->dest);
+        }
         if (fstatfs(fd, &fs) < 0)
                 return err_sys(e, errno, "cannot stat %s", m->dest);
         /* A link in the image may lead to procfs what was not meant to. */

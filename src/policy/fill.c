@@ -1,7 +1,9 @@
 #include "kenro/policy/fill.h"
 
 #include "kenro/base/log.h"
+#include "kenro/base/sys.h"
 #include "kenro/policy/profile.h"
+#include "kenro/spec/spec_load.h"
 
 #include <string.h>
 
@@ -45,10 +47,32 @@ bool fill_is_privileged(const struct spec *s)
         return c && contains(&c->bounding, "CAP_SYS_ADMIN") && all_devices(s->linux_->resources);
 }
 
+/* Without a cgroup namespace the whole hierarchy of the host is in such a mount. */
+static int fill_cgroup_mounts(struct spec *s, struct arena *a, struct err *e)
+{
+        for (size_t i = 0; !spec_namespace(s, CLONE_NEWCGROUP) && i < s->mounts.n; i++) {
+                struct spec_mount *m = &s->mounts.v[i];
+                const char **v;
+
+                if (!m->type || strncmp(m->type, "cgroup", 6) != 0)
+                        continue;
+                v = ARENA_NEW(a, const char *, m->options.n + 1, e);
+                if (!v)
+                        return -1;
+                if (m->options.n)
+                        memcpy(v, m->options.v, m->options.n * sizeof(*v));
+                v[m->options.n] = "ro";
+                m->options = (struct strings){ v, m->options.n + 1 };
+        }
+        return 0;
+}
+
 int fill_spec(struct spec *s, struct arena *a, struct err *e)
 {
         const struct spec_seccomp *f;
 
+        if (!fill_is_privileged(s) && fill_cgroup_mounts(s, a, e) < 0)
+                return -1;
         if (s->linux_->seccomp || fill_is_privileged(s))
                 return 0;
         f = profile_seccomp(s->process ? s->process->capabilities : NULL, false, a, e);

@@ -47,6 +47,8 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .chroot = p->ns.mount_joined,
                 .no_process = !p->has_process,
                 .own_user = p->ns.user_new || p->ns.user_joined,
+                .filtered = p->process.seccomp.v != NULL,
+                .filter_flags = p->process.seccomp.flags,
                 .own_pid = spec_namespace_new(s, CLONE_NEWPID),
                 .annotations = s->annotations,
         };

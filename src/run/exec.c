@@ -8,18 +8,20 @@
 #include "kenro/run/steps.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
 
 int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan *ret, struct err *e)
 {
-        autoclose int fd = openat(c->dir_fd, "seccomp.bpf", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        autoclose int fd = -1;
         void *text;
         size_t len;
 
-        *ret = (struct seccomp_plan){ 0 };
-        if (fd < 0 && errno == ENOENT)
-                return 0; /* created without one */
+        *ret = (struct seccomp_plan){ .flags = (unsigned)c->state.filter_flags };
+        if (!c->state.filtered)
+                return 0;
+        fd = openat(c->dir_fd, "seccomp.bpf", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return err_sys(e, errno, "cannot open the container's seccomp filter");
         text = file_read_fd(fd, a, SECCOMP_INSN_MAX * sizeof(struct sock_filter) + 1, &len, e);
@@ -29,6 +31,7 @@ int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan 
                 return err_set(e, "the container's seccomp filter is damaged");
         ret->v = text;
         ret->n = len / sizeof(struct sock_filter);
+        ret->shows = seccomp_answer(ret, SYS_prctl) == SECCOMP_RET_ALLOW;
         return 0;
 }
 

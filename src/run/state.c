@@ -33,6 +33,8 @@ static const struct json_field fields[] = {
         { "namespaces",  J_U64, AT(namespaces) },
         { "chroot",      J_BOOL, AT(chroot) },
         { "noProcess",   J_BOOL, AT(no_process) },
+        { "filtered",    J_BOOL, AT(filtered) },
+        { "filterFlags", J_U64, AT(filter_flags), .max = UINT32_MAX },
         { "ownUser",     J_BOOL, AT(own_user) },
         { "ownPid",      J_BOOL, AT(own_pid) },
         { "annotations", J_MAP, J_STR, AT(annotations) },

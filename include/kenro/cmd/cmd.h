@@ -19,7 +19,7 @@ enum { EXIT_FAILED = 1, EXIT_EXEC_FAILED = 255 };
 /* What stands before the command. */
 struct global_options {
         const char *root, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
-        bool debug, systemd_cgroup;
+        bool debug, systemd_cgroup, version, help;
 };
 
 /* What a command gets. */

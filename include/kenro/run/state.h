@@ -14,17 +14,19 @@ enum { STATE_VERSION = 1, STATE_BYTES_MAX = 8 << 20 };
 struct state {
         uint64_t version;
         const char *oci_version, *id, *bundle, *rootfs;
-        const char *cgroup;   /* below the cgroup2 mount */
-        uint64_t cgroup_made; /* how many groups at the end of that path are ours */
-        bool cgroup_claimed;  /* it carries our claim: see cgroup_owner */
-        const char *created;  /* RFC 3339 */
-        uint64_t pid;         /* of init; 0 while it is being created */
-        uint64_t start_time;  /* of that pid, clock ticks: proc_pid_stat(5), field 22 */
-        uint64_t namespaces;  /* CLONE_NEW* that are not the host's */
-        bool chroot;          /* the root is not the mount namespace's */
-        bool no_process;      /* there is nothing to start */
-        bool own_user;        /* a user namespace of its own */
-        bool own_pid;         /* a new pid namespace: it ends with init */
+        const char *cgroup;    /* below the cgroup2 mount */
+        uint64_t cgroup_made;  /* how many groups at the end of that path are ours */
+        bool cgroup_claimed;   /* it carries our claim: see cgroup_owner */
+        const char *created;   /* RFC 3339 */
+        uint64_t pid;          /* of init; 0 while it is being created */
+        uint64_t start_time;   /* of that pid, clock ticks: proc_pid_stat(5), field 22 */
+        uint64_t namespaces;   /* CLONE_NEW* that are not the host's */
+        bool chroot;           /* the root is not the mount namespace's */
+        bool no_process;       /* there is nothing to start */
+        bool filtered;         /* seccomp.bpf holds its filter, ... */
+        uint64_t filter_flags; /* ... loaded with these SECCOMP_FILTER_FLAG_* */
+        bool own_user;         /* a user namespace of its own */
+        bool own_pid;          /* a new pid namespace: it ends with init */
         struct pairs annotations;
 };
 

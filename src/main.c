@@ -33,6 +33,7 @@ static const struct option_row global_rows[] = {
         { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME", "cgroupfs" },
         { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
         { "version", 'v', OPTION_FLAG, AT(version), NULL, NULL },
+        { "V", 'V', OPTION_FLAG, AT(version), NULL, NULL },
         { "help", 'h', OPTION_FLAG, AT(help), NULL, NULL },
         { "rootless", 0, OPTION_TEXT, AT(rootless), "WHEN", NULL },
         { "criu", 0, OPTION_TEXT, AT(criu), "PATH", NULL },
@@ -103,6 +104,8 @@ static int check_root(struct cli *c, struct err *e)
         if (!c->root)
                 return -1;
         /* What a claim names must be the same from everywhere. */
+        if (c->root[0] == '\0')
+                return err_set(e, "option '--root': '' is no directory for containers");
         if (c->root[0] != '/' && getcwd(here, sizeof(here)))
                 c->root = arena_printf(c->arena, e, "%s/%s", here, c->root);
         if (!c->root || path_clean(c->root, clean, sizeof(clean), e) < 0)

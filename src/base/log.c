@@ -139,8 +139,9 @@ void log_line(enum log_level level, const char *text)
         if (target.open && level <= target.level)
                 to_file(level, text);
 
-        /* Without a log file a person is watching, and sees warnings too. */
-        if (level > target.level && (target.open || level > LOG_WARN))
+        /* Where a person is watching, warnings are for them; elsewhere standard error
+         * is the program's too, and what it says is parsed. */
+        if (level > target.level && (target.open || level > LOG_WARN || !isatty(STDERR_FILENO)))
                 return;
         n = snprintf(line, sizeof(line), "%s: %s%s\n", program,
                      level == LOG_WARN ? "warning: " : "", text);

@@ -213,7 +213,7 @@ static int load_container_spec(const struct container *c, struct arena *a, struc
 {
         struct spec_file file;
 
-        if (spec_load(c->dir_fd, "config.json", a, &file, e) < 0)
+        if (spec_load(c->dir_fd, "config.json", false, a, &file, e) < 0)
                 return err_in(e, "the container's record");
         *ret = file.spec;
         return 0;

@@ -65,6 +65,28 @@ static void cgroup(struct json_out *o)
         json_map_end(o);
 }
 
+static void names_if(struct json_out *o, const char *key, const struct name *table,
+                     bool (*wanted)(uint64_t value))
+{
+        json_key(o, key);
+        json_list(o);
+        for (; table->name; table++)
+                if (wanted(table->value))
+                        json_str(o, table->name);
+        json_list_end(o);
+}
+
+static bool is_built_arch(uint64_t token)
+{
+        return seccomp_syscall_resolve_name_arch((uint32_t)token, "execve") != __NR_SCMP_ERROR;
+}
+
+/* It is for listeners only, which are not built yet. */
+static bool is_built_flag(uint64_t flag)
+{
+        return flag != 1u << 5; /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */
+}
+
 static void seccomp(struct json_out *o)
 {
         json_key(o, "seccomp");
@@ -72,9 +94,9 @@ static void seccomp(struct json_out *o)
         json_key_bool(o, "enabled", true);
         names(o, "actions", spec_seccomp_action_names);
         names(o, "operators", spec_seccomp_compare_names);
-        names(o, "archs", spec_seccomp_arch_names);
+        names_if(o, "archs", spec_seccomp_arch_names, is_built_arch);
         names(o, "knownFlags", spec_seccomp_flag_names);
-        names(o, "supportedFlags", spec_seccomp_flag_names);
+        names_if(o, "supportedFlags", spec_seccomp_flag_names, is_built_flag);
         json_map_end(o);
 }
 

@@ -1,5 +1,6 @@
 #include "kenro/cmd/prepare.h"
 
+#include "kenro/base/log.h"
 #include "kenro/base/path.h"
 #include "kenro/policy/fill.h"
 
@@ -56,7 +57,7 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
 
         if (!plan || check_unbuilt(c, e) < 0 || open_bundle(c, &p, e) < 0)
                 return -1;
-        if (spec_load(p.bundle_fd, "config.json", c->arena, &p.file, e) < 0 ||
+        if (spec_load(p.bundle_fd, "config.json", true, c->arena, &p.file, e) < 0 ||
             fill_spec(&p.file.spec, c->arena, e) < 0 || cmd_probe(c, &p.facts, e) < 0)
                 return -1;
         in.bundle = p.bundle;
@@ -65,6 +66,8 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         in.host = &p.facts.host;
         if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
                 return json_place(&p.file.src, e);
+        log_debug("bundle %s: %zu mounts, %zu instructions of seccomp, cgroup %s", p.bundle,
+                  plan->mount.n, plan->process.seccomp.n, plan->cgroup.path);
         p.plan = plan;
         *ret = p;
         /* From here on a changed plan is a crash, not a surprise. */

@@ -44,7 +44,11 @@ uint64_t caps_bit(const char *name, bool lax)
         return 1ull << value;
 }
 
-static uint64_t parse(const struct strings *names, const char *set, uint64_t grantable)
+#define UNKNOWN (1ull << 63) /* no capability has this number yet */
+
+/* WARNED keeps one name from being told for each set that has it. */
+static uint64_t parse(const struct strings *names, const char *set, uint64_t grantable,
+                      uint64_t *warned)
 {
         uint64_t bits = 0;
 
@@ -53,9 +57,11 @@ static uint64_t parse(const struct strings *names, const char *set, uint64_t gra
 
                 if (bit & grantable)
                         bits |= bit;
-                else
+                else if (!(*warned & (bit ? bit : UNKNOWN)))
                         log_warn("process.capabilities.%s[%zu]: '%.40s' %s", set, i, names->v[i],
                                  bit ? "cannot be granted here" : "is no capability known here");
+                if (!(bit & grantable))
+                        *warned |= bit ? bit : UNKNOWN;
         }
         return bits;
 }
@@ -69,13 +75,15 @@ int caps_plan(const struct spec_process *p, const struct host *h, bool own_user,
         uint64_t held = own_user ? all : h->cap_permitted;
         uint64_t bounding = own_user ? all : h->cap_bounding;
         struct caps_plan r = { .no_new_privs = p->no_new_privileges };
+        uint64_t warned = 0;
 
         (void)e;
-        r.bounding = parse(&c->bounding, "bounding", bounding);
-        r.permitted = parse(&c->permitted, "permitted", held);
-        r.effective = parse(&c->effective, "effective", r.permitted);
+        r.bounding = parse(&c->bounding, "bounding", bounding, &warned);
+        r.permitted = parse(&c->permitted, "permitted", held, &warned);
+        r.effective = parse(&c->effective, "effective", r.permitted, &warned);
         r.ambient = parse(&c->ambient, "ambient",
-                          r.permitted & parse(&c->inheritable, "inheritable", UINT64_MAX));
+                          r.permitted & parse(&c->inheritable, "inheritable", UINT64_MAX, &warned),
+                          &warned);
         /* An inheritable capability without its ambient twin only arms files
          * that carry it: CVE-2022-24769 and its siblings. */
         r.inheritable = r.ambient;

@@ -114,35 +114,44 @@ static int settle(const struct mount_entry *m, int fd, struct err *e)
         return 0;
 }
 
-/* The place to mount on: created if it is missing. procfs and sysfs go on a
- * real directory only, because what comes later trusts their names. */
+/* What comes later trusts the names of procfs, sysfs and /dev. */
+static bool is_trusted(const struct mount_entry *m)
+{
+        return strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 ||
+               strcmp(m->dest, "/proc") == 0 || strcmp(m->dest, "/sys") == 0 ||
+               strcmp(m->dest, "/dev") == 0;
+}
+
+/* A real directory. -1 with ENOENT in E's num if it is missing. */
+static int open_real(const struct mount_entry *m, int root_fd, struct err *e)
+{
+        int fd = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+
+        if (fd == -ELOOP || fd == -ENOTDIR)
+                return err_set(e, "%s is not a real directory in the root file system", m->dest);
+        return fd < 0 ? err_sys(e, -fd, "cannot open %s", m->dest) : fd;
+}
+
+/* The place to mount on: created if it is missing. */
 static int open_target(const struct mount_entry *m, int root_fd, bool file, struct err *e)
 {
-        autoclose int fd = -1;
+        autoclose int fd = is_trusted(m) ? open_real(m, root_fd, e) : -1;
         struct statfs fs;
-        bool made = false;
-        bool strict = strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 ||
-                      strcmp(m->dest, "/proc") == 0 || strcmp(m->dest, "/sys") == 0 ||
-                      strcmp(m->dest, "/dev") == 0;
 
-        if (strict) {
-                fd = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-                if (fd == -ELOOP || fd == -ENOTDIR)
-                        return err_set(e, "%s is not a real directory in the root file system",
-                                       m->dest);
-        }
+        if (fd < 0 && is_trusted(m) && e->num != ENOENT)
+                return -1;
         if (fd < 0) {
                 fd = path_make_in(root_fd, m->dest, file, e);
                 if (fd < 0)
                         return -1;
-                made = true;
+                /* Who shares the root may have put a link there just now. */
+                if (is_trusted(m)) {
+                        fd_close(&fd);
+                        fd = open_real(m, root_fd, e);
+                }
         }
-        if (strict && made) { /* who shares the root may have put a link there just now */
-                fd_close(&fd);
-                fd = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-                if (fd < 0)
-                        return err_sys(e, -fd, "cannot open %s", m->dest);
-        }
+        if (fd < 0)
+                return -1;
         if (fstatfs(fd, &fs) < 0)
                 return err_sys(e, errno, "cannot stat %s", m->dest);
         /* A link in the image may lead to procfs what was not meant to. */

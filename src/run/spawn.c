@@ -177,10 +177,14 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
                 _exit(1);
         }
         j->pid = pid;
+        log_debug("made process %d%s", pid, between ? ", which makes another" : "");
         r = between ? reap_between(j, e) : 0;
         if (r != 0)
                 return r;
-        return relay(how->steps, PARENT, &j->report, j, e) < 0 ? explain(j, e) : 0;
+        if (relay(how->steps, PARENT, &j->report, j, e) < 0)
+                return explain(j, e);
+        log_debug("process %d is set up", j->pid);
+        return 0;
 }
 
 int spawn(struct job *j, const struct spawn *how, struct err *e)

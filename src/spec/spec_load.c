@@ -26,7 +26,7 @@ static int read_text(int dir, const char *name, struct arena *a, struct json_sou
                 return err_in(e, "%s", name);
         ret->name = name;
         ret->arena = a;
-        ret->warn = true;
+        ret->warn = false;
         return 0;
 }
 
@@ -38,10 +38,12 @@ int spec_parse(const struct json_source *src, struct spec *ret, struct err *e)
         return spec_check_unbuilt(src, ret, e);
 }
 
-int spec_load(int dir, const char *name, struct arena *a, struct spec_file *ret, struct err *e)
+int spec_load(int dir, const char *name, bool warn, struct arena *a, struct spec_file *ret,
+              struct err *e)
 {
         if (read_text(dir, name, a, &ret->src, e) < 0)
                 return -1;
+        ret->src.warn = warn;
         return spec_parse(&ret->src, &ret->spec, e);
 }
 
@@ -51,6 +53,7 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
 
         if (read_text(AT_FDCWD, path, a, &src, e) < 0)
                 return -1;
+        src.warn = true;
         *ret = (struct spec_process){ 0 };
         if (json_decode(&src, &spec_process_shape, ret, e) < 0 ||
             spec_check_process(&src, "", ret, e) < 0)

@@ -132,7 +132,7 @@ def test_the_filter_is_the_containers(running):
 def test_no_capability_beyond_the_containers(running, tmp_path):
     path = document(tmp_path, args=["/bin/inside"], capabilities={
         name: ["CAP_SYS_ADMIN", "CAP_KILL"] for name in ("bounding", "permitted", "effective")})
-    r = running.run("exec", "--process", path, "c")
+    r = running.run("--log-level", "warning", "exec", "--process", path, "c")
     assert "process.capabilities.bounding: 1 beyond the container's own" in r.stderr
     seen = json.loads(r.stdout)
     assert int(seen["status"]["CapBnd"], 16) == 1 << 5

@@ -277,7 +277,7 @@ def test_list_survives_a_damaged_neighbour(kenro, bundle):
     kenro.ok("create", "--bundle", bundle, "good")
     (kenro.root / "bad").mkdir()
     (kenro.root / "bad/state.json").write_text("{ not json")
-    r = kenro.run("list", "-q")
+    r = kenro.run("--log-level", "warning", "list", "-q")
     assert (r.returncode, r.stdout) == (0, "good\n")
     assert r.stderr.startswith("kenro: warning: bad: state.json:1:") and r.stderr.count("\n") == 1
     (kenro.root / "bad/state.json").unlink()

@@ -97,3 +97,11 @@ def test_a_full_standard_output_is_an_error(kenro, bundle):
             p = subprocess.run([KENRO, "--root", kenro.root, *command], stdout=full,
                                stderr=subprocess.PIPE, text=True, timeout=60)
         assert p.returncode == 1 and "ENOSPC" in p.stderr, command
+
+
+def test_debug_tells_what_is_done(kenro, bundle, tmp_path):
+    write_config(bundle, config())
+    kenro.run("--log", tmp_path / "log", "--log-format", "json", "--debug", "run", "-b", bundle, "c")
+    said = [e["msg"] for e in entries(tmp_path / "log") if e["level"] == "debug"]
+    assert any(str(bundle) in line for line in said)
+    assert any("is set up" in line for line in said)

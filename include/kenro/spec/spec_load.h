@@ -17,8 +17,10 @@ struct spec_file {
         struct spec spec;
 };
 
-/* NAME in the directory DIR is the document; "config.json" of a bundle. */
-int spec_load(int dir, const char *name, struct arena *a, struct spec_file *ret, struct err *e);
+/* NAME in the directory DIR is the document; "config.json" of a bundle. WARN of keys
+ * that are not known. */
+int spec_load(int dir, const char *name, bool warn, struct arena *a, struct spec_file *ret,
+              struct err *e);
 
 /* The same from a text that is in memory already, checks included. */
 int spec_parse(const struct json_source *src, struct spec *ret, struct err *e);

@@ -128,7 +128,7 @@ static int build(const char *config)
                 if (*c == '\'')
                         *c = '"';
         test_file(dir, "config.json", text, 0644);
-        if (spec_load(dir, "config.json", a, &file, &error) < 0)
+        if (spec_load(dir, "config.json", true, a, &file, &error) < 0)
                 fail_msg("%s", error.text);
         assert_int_equal(host_probe(&host, &error), 0);
         assert_int_equal(arena_init(&scratch, 1 << 20, &error), 0);

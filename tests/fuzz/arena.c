@@ -2,7 +2,7 @@
  * every block comes from malloc(3), so that the address sanitizer sees a step
  * beyond one, a use after the release, and a release that is missing. It takes
  * the real one's place at the link, because it defines all that arena.h declares. */
-#include "kenro/base/arena.h"
+#include "fuzz.h"
 
 #include <stdalign.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 struct blocks {
         void **v;
         size_t n, room;
+        size_t tried, refused; /* blocks asked for, and which of them is not given */
 };
 
 int arena_init(struct arena *a, size_t limit, struct err *e)
@@ -34,6 +35,24 @@ void arena_release(struct arena *a)
                 free(b->v);
         free(b);
         *a = (struct arena){ 0 };
+}
+
+size_t fuzz_arena_blocks(const struct arena *a)
+{
+        return ((const struct blocks *)(const void *)a->base)->tried;
+}
+
+void fuzz_arena_refuse(struct arena *a, size_t nth)
+{
+        ((struct blocks *)(void *)a->base)->refused = nth;
+}
+
+/* Whether BYTES more from AT on are too many. */
+static bool is_full(struct arena *a, size_t at, size_t bytes)
+{
+        struct blocks *b = (void *)a->base;
+
+        return ++b->tried == b->refused || at > a->limit || bytes > a->limit - at;
 }
 
 static void *keep(struct arena *a, void *p)
@@ -59,7 +78,7 @@ void *arena_alloc(struct arena *a, size_t n, size_t size, struct err *e)
         size_t at = (a->used + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
         size_t bytes;
 
-        if (__builtin_mul_overflow(n, size, &bytes) || at > a->limit || bytes > a->limit - at)
+        if (__builtin_mul_overflow(n, size, &bytes) || is_full(a, at, bytes))
                 return full(a, e);
         a->used = at + bytes;
         return keep(a, calloc(n, size));
@@ -69,7 +88,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n, struct err *e)
 {
         char *p;
 
-        if (n >= a->limit - a->used)
+        if (n == SIZE_MAX || is_full(a, a->used, n + 1))
                 return full(a, e);
         a->used += n + 1;
         p = keep(a, malloc(n + 1));
@@ -87,7 +106,7 @@ char *arena_printf(struct arena *a, struct err *e, const char *fmt, ...)
         va_start(ap, fmt);
         n = vsnprintf(NULL, 0, fmt, ap);
         va_end(ap);
-        if (n < 0 || (size_t)n >= a->limit - a->used)
+        if (n < 0 || is_full(a, a->used, (size_t)n + 1))
                 return full(a, e);
         a->used += (size_t)n + 1;
         p = keep(a, malloc((size_t)n + 1));

@@ -29,6 +29,14 @@ enum { FUZZ_SCRATCH_BYTES_MAX = 8 << 20 }; /* as in main */
 
 _Noreturn void fuzz_broken(const char *file, int line, const char *fact, const char *detail);
 
+/* ---- arena.c: memory that watches itself, and can refuse one block --------------- */
+
+/* How many blocks were asked for. */
+size_t fuzz_arena_blocks(const struct arena *a);
+
+/* The NTH block, from 1, is not given. */
+void fuzz_arena_refuse(struct arena *a, size_t nth);
+
 /* ---- check.c: errors, and what a decoder has made ------------------------------- */
 
 /* E says something, and what reaches a terminal or the log is one line of it
@@ -59,6 +67,23 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
 /* What must be true of any plan. */
 void fuzz_check_plan(const struct spec *s, const struct plan *p);
 void fuzz_check_process(const struct spec_process *s, const struct process_plan *p);
+
+/* ---- config.c: config.json, as `kenro check` goes about it ------------------------ */
+
+enum fuzz_reached { NOTHING, PARSED, FILLED, PLANNED }; /* how far a text got */
+
+struct fuzz_config {
+        enum fuzz_reached reached;
+        struct arena arena, scratch;
+        struct json_source src;
+        struct spec spec;
+        struct plan plan;
+        struct err e; /* unless PLANNED */
+};
+
+/* REFUSED: which block of memory is not to be had, or 0. */
+void fuzz_config_read(const uint8_t *data, size_t size, size_t refused, struct fuzz_config *ret);
+void fuzz_config_release(struct fuzz_config *c);
 
 /* ---- bpf.c: what the kernel demands of a program --------------------------------- */
 

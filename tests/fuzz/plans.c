@@ -37,6 +37,37 @@ static uint64_t own_namespaces(const struct spec *s, const struct namespace_plan
         return own;
 }
 
+static bool has_option(const struct spec_mount *m, const char *option)
+{
+        for (size_t i = 0; i < m->options.n; i++)
+                if (strcmp(m->options.v[i], option) == 0)
+                        return true;
+        return false;
+}
+
+/* The source of a bind would be looked for, and cloned. */
+static bool is_bind(const struct spec_mount *m)
+{
+        return ((m->type && strcmp(m->type, "bind") == 0) || has_option(m, "bind") ||
+                has_option(m, "rbind")) &&
+               !has_option(m, "remount");
+}
+
+static int plan_mounts(const struct spec *s, struct arena *a, struct mount_plan *ret, struct err *e)
+{
+        static const struct bundle nowhere = { "/nowhere", -1 };
+        struct spec without = *s;
+
+        without.mounts.n = 0;
+        without.mounts.v = ARENA_NEW(a, struct spec_mount, s->mounts.n, e);
+        if (!without.mounts.v)
+                return -1;
+        for (size_t i = 0; i < s->mounts.n; i++)
+                if (!is_bind(&s->mounts.v[i]))
+                        without.mounts.v[without.mounts.n++] = s->mounts.v[i];
+        return mount_plan(&without, &nowhere, "/", a, ret, e);
+}
+
 static int plan_program(const struct spec *s, struct arena *a, struct arena *scratch,
                         struct plan *r, struct err *e)
 {
@@ -67,10 +98,7 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
             sysctl_plan(&l->sysctl, own_namespaces(s, &ret->ns), a, &ret->sysctl, e) < 0)
                 return -1;
         uts_plan(s, &ret->uts);
-        /* With the rootfs "/" every absolute source is inside of it and is not opened;
-         * a relative one is refused by the kernel, for want of a bundle. */
-        if (mount_plan(s, &(struct bundle){ "/nowhere", -1 }, "/", a, &ret->mount, e) < 0 ||
-            mask_plan(s, a, &ret->mask, e) < 0 ||
+        if (plan_mounts(s, a, &ret->mount, e) < 0 || mask_plan(s, a, &ret->mask, e) < 0 ||
             device_plan(s, ret->mount.dev >= 0, a, &ret->device, e) < 0 ||
             cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0)
                 return -1;

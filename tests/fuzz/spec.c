@@ -3,42 +3,10 @@
 
 #include "kenro/policy/fill.h"
 #include "kenro/spec/spec_fields.h"
-#include "kenro/spec/spec_load.h"
 
 #include <string.h>
 
-/* How far a text got. */
-enum reached { NOTHING, PARSED, FILLED, PLANNED };
-
-struct outcome {
-        enum reached reached;
-        struct arena arena, scratch;
-        struct json_source src;
-        struct spec spec;
-        struct plan plan;
-        struct err e;
-};
-
-/* As `kenro check` goes about it, with LIMIT bytes of memory. */
-static void decode(const uint8_t *data, size_t size, size_t limit, struct outcome *o)
-{
-        *o = (struct outcome){ 0 };
-        HOLDS(arena_init(&o->arena, limit, &o->e) == 0, o->e.text);
-        HOLDS(arena_init(&o->scratch, FUZZ_SCRATCH_BYTES_MAX, &o->e) == 0, o->e.text);
-        o->src = (struct json_source){ "config.json", (const char *)data, size, &o->arena, true };
-        if (spec_parse(&o->src, &o->spec, &o->e) < 0)
-                return;
-        o->reached = PARSED;
-        if (fill_spec(&o->spec, &o->arena, &o->e) < 0)
-                return;
-        o->reached = FILLED;
-        if (fuzz_plan(&o->spec, &o->arena, &o->scratch, &o->plan, &o->e) < 0)
-                json_place(&o->src, &o->e);
-        else
-                o->reached = PLANNED;
-}
-
-static void check(const struct outcome *o)
+static void check(const struct fuzz_config *o)
 {
         if (o->reached < PLANNED)
                 fuzz_check_error(&o->e);
@@ -52,7 +20,7 @@ static void check(const struct outcome *o)
                 fuzz_check_plan(&o->spec, &o->plan);
 }
 
-static void check_same(const struct outcome *a, const struct outcome *b)
+static void check_same(const struct fuzz_config *a, const struct fuzz_config *b)
 {
         const struct seccomp_plan *f = &a->plan.process.seccomp, *g = &b->plan.process.seccomp;
         const struct cgroup_device_plan *d = &a->plan.cgroup_device, *c = &b->plan.cgroup_device;
@@ -70,28 +38,6 @@ static void check_same(const struct outcome *a, const struct outcome *b)
         HOLDS(a->plan.mount.n == b->plan.mount.n, NULL);
 }
 
-static void release(struct outcome *o)
-{
-        arena_release(&o->arena);
-        arena_release(&o->scratch);
-}
-
-/* With too little memory, whose end may come anywhere, there is a message too. */
-static void check_short(const uint8_t *data, size_t size, const struct outcome *enough)
-{
-        static struct outcome o;
-        size_t limit = size;
-
-        for (size_t i = 0; i < size; i++)
-                limit = limit * 31 + data[i];
-        decode(data, size, limit % (enough->arena.used + 1), &o);
-        HOLDS(o.reached <= enough->reached, o.e.text);
-        if (o.reached < PLANNED)
-                fuzz_check_error(&o.e);
-        HOLDS(o.reached == PLANNED || o.e.text[0], NULL);
-        release(&o);
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
         (void)argc;
@@ -102,14 +48,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static struct outcome first, second;
+        static struct fuzz_config first, second;
 
-        decode(data, size, PLAN_BYTES_MAX, &first);
+        fuzz_config_read(data, size, 0, &first);
         check(&first);
-        decode(data, size, PLAN_BYTES_MAX, &second);
+        fuzz_config_read(data, size, 0, &second);
         check_same(&first, &second);
-        check_short(data, size, &first);
-        release(&first);
-        release(&second);
+        fuzz_config_release(&first);
+        fuzz_config_release(&second);
         return 0;
 }

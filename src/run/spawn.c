@@ -213,8 +213,12 @@ int spawn_wait_execve(struct job *j, struct err *e)
         do
                 n = read(j->sock, &b, sizeof(b));
         while (n < 0 && errno == EINTR);
-        /* The end of file comes with the execve; anything else is its failure. */
-        return n == 0 ? 0 : baton_error(&b, n, e);
+        if (n != 0)
+                return baton_error(&b, n, e);
+        /* The end of file comes with the execve, or with an end before that. */
+        if (state_has_executed(j->host->proc_fd, j->pid))
+                return 0;
+        return err_set(e, "the process was killed before it could execute the program");
 }
 
 /* Only a child: what an earlier program of this process has left is not ours to wait

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-/* proc_pid_stat(5); the flag is the kernel's, <linux/sched.h>. */
-enum { STAT_FLAGS = 9, STAT_START_TIME = 22, PF_EXITING_ = 4 };
+/* proc_pid_stat(5); the flags are the kernel's, <linux/sched.h>. */
+enum { STAT_FLAGS = 9, STAT_START_TIME = 22, PF_EXITING_ = 4, PF_FORKNOEXEC_ = 0x40 };
 
 #define FILE_NAME "state.json"
 #define AT(member) .offset = offsetof(struct state, member)
@@ -126,6 +126,11 @@ bool state_is_exiting(int proc_fd, pid_t pid)
         uint64_t flags = stat_field(proc_fd, pid, STAT_FLAGS);
 
         return flags == 0 || (flags & PF_EXITING_) != 0;
+}
+
+bool state_has_executed(int proc_fd, pid_t pid)
+{
+        return (stat_field(proc_fd, pid, STAT_FLAGS) & PF_FORKNOEXEC_) == 0;
 }
 
 const char *state_now(struct arena *a, struct err *e)

@@ -46,9 +46,9 @@ static int shelter_cell(struct job *j, struct err *e)
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         /* clone3(2) has reset what had a handler; what was ignored stays ignored,
-         * by us (SIGPIPE) or by the caller. EINVAL for those of libc and SIGKILL. */
+         * by us (SIGPIPE) or by the caller: posix_spawn(3) ignores libc's own two. */
         for (int sig = 1; sig <= SIGRTMAX; sig++)
-                (void)signal(sig, SIG_DFL);
+                (void)sys_signal_default(sig); /* EINVAL for SIGKILL and SIGSTOP */
         return keyring_child(e);
 }
 

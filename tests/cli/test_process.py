@@ -189,6 +189,21 @@ def test_signals_are_all_in_their_default_state(kenro, bundle):
               "os.execv(sys.argv[1], sys.argv[1:])\n")
     p = subprocess.run(["/usr/bin/python3", "-c", script, *kenro.command("run", "-b", bundle, "c")],
                        capture_output=True, text=True, timeout=60)
+    check_signals(p)
+
+
+def test_signals_that_libc_keeps_to_itself_too(kenro, bundle):
+    """posix_spawn(3), which make uses, ignores 32 and 33."""
+    write_config(bundle, config("/bin/inside"))
+    script = ("import os, sys\n"
+              "pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, setsigdef=[2])\n"
+              "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n")
+    check_signals(subprocess.run(
+        ["/usr/bin/python3", "-c", script, *kenro.command("run", "-b", bundle, "c")],
+        capture_output=True, text=True, timeout=60))
+
+
+def check_signals(p):
     status = json.loads(p.stdout)["status"]
     assert [int(status[k], 16) for k in ("SigBlk", "SigIgn", "SigCgt", "SigPnd")] == [0] * 4
 

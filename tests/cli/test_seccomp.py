@@ -157,6 +157,23 @@ def test_a_profile_under_which_no_program_can_start_is_refused(kenro, bundle, ac
         "create c: linux.seccomp: execve must be allowed, or no program can start"
 
 
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_a_filter_that_kills_instead_of_an_error_is_no_success(kenro, bundle, command):
+    """The interpreter is not there, and the filter does not let us say so."""
+    (bundle / "rootfs/bin/script").write_text("#!/no/such/shell\n")
+    (bundle / "rootfs/bin/script").chmod(0o755)
+    c = config("/bin/script")
+    c["linux"]["seccomp"] = profile("SCMP_ACT_KILL_PROCESS",
+                                    rule("SCMP_ACT_ALLOW", "execve", "read", "exit_group"))
+    write_config(bundle, c)
+    if command == "create":
+        kenro.ok("create", "-b", bundle, "c")
+        assert "was killed before it could execute" in kenro.fails("start", "c")
+        kenro.ok("delete", "c")
+    else:
+        assert "was killed before it could execute" in kenro.fails("run", "-b", bundle, "c")
+
+
 @pytest.mark.parametrize("nnp", [True, False])
 def test_the_filter_is_loaded_with_and_without_no_new_privs(kenro, bundle, nnp):
     c = config(noNewPrivileges=nnp)

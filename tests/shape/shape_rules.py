@@ -9,7 +9,8 @@ FUNCTION = {
 }
 NESTING, FILE_LINES, HEADER_LINES = 4, 600, 150
 
-LONG_HEADERS = {"include/kenro/spec/spec.h"}  # the image of config.json: one table of members
+# The image of config.json, one table of members; one inline for each system call.
+LONG_HEADERS = {"include/kenro/spec/spec.h", "include/kenro/base/sys.h"}
 
 HEADER_ONLY = {"base/sys", "spec/spec", "run/job"}  # inline calls; structs
 

@@ -142,6 +142,15 @@ static inline int sys_setresuid(uint32_t uid)
         return SYS_RESULT(syscall(SYS_setresuid, uid, uid, uid));
 }
 
+/* Also for the signals that libc keeps to itself: sigaction(2). */
+static inline int sys_signal_default(int sig)
+{
+        /* The kernel's struct: SIG_DFL, no flags, an empty mask of 8 bytes. */
+        static const unsigned long none[8];
+
+        return SYS_RESULT(syscall(SYS_rt_sigaction, sig, none, NULL, 8));
+}
+
 static inline int sys_setresgid(uint32_t gid)
 {
         return SYS_RESULT(syscall(SYS_setresgid, gid, gid, gid));

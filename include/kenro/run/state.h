@@ -42,5 +42,9 @@ uint64_t state_start_time(int proc_fd, pid_t pid);
  * keep it until others of its pid namespace have been reaped. */
 bool state_is_exiting(int proc_fd, pid_t pid);
 
+/* Whether PID has executed a program since it was forked; true if it is gone, because
+ * nobody can tell any more. */
+bool state_has_executed(int proc_fd, pid_t pid);
+
 /* Now, as RFC 3339 with nanoseconds. */
 const char *state_now(struct arena *a, struct err *e);

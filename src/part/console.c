@@ -38,9 +38,9 @@ int console_plan(const struct spec_process *p, struct console_plan *ret, struct 
 static int open_master(int root_fd, struct err *e)
 {
         autoclose int at = path_open_in(root_fd, "/dev/pts/ptmx", O_PATH | O_NOFOLLOW, 0);
+        autoclose int fd = -1;
+        struct stat st, now;
         struct statfs fs;
-        struct stat st;
-        int fd;
 
         if (at < 0) {
                 err_sys(e, -at, "cannot open /dev/pts/ptmx");
@@ -52,7 +52,10 @@ static int open_master(int root_fd, struct err *e)
         fd = path_open_in(root_fd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
         if (fd < 0)
                 return err_sys(e, -fd, "cannot open /dev/pts/ptmx");
-        return fd;
+        /* Opened by its name again, since O_PATH gives no terminal. */
+        if (fstat(fd, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev)
+                return err_set(e, "/dev/pts/ptmx was replaced");
+        return fd_take(&fd);
 }
 
 static int set_up(const struct console_plan *p, int master, int slave, struct err *e)

@@ -385,11 +385,15 @@ def test_a_group_that_was_killed_before_can_be_used(kenro, bundle, joined):
 def test_a_create_that_is_killed_leaves_what_delete_can_remove(kenro, bundle, command):
     """At 60 moments from its first instruction to after its last."""
     write_config(bundle, config(*SLEEP))
+    begin = time.monotonic()
+    kenro.ok(*command, "-b", bundle, "c")
+    step = 2 * (time.monotonic() - begin) / 60
+    kenro.ok("delete", "--force", "c")
     ended = 0
     for i in range(60):
         p = kenro.popen(*command, "-b", bundle, "c", stdin=subprocess.DEVNULL,
                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(i * 0.0003)  # the moment is what is tested
+        time.sleep(i * step)  # the moment is what is tested
         p.kill()
         ended += p.wait() == 0
         if "c" in kenro.ids():

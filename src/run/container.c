@@ -85,14 +85,15 @@ static void on_alarm(int sig)
 }
 
 /* Whoever has the lock may be stopped, or wait for a file server: not for ever. */
-static int lock(const struct container *c, struct err *e)
+static int lock(struct container *c, struct err *e)
 {
         const struct sigaction act = { .sa_handler = on_alarm };
         struct sigaction old;
         sigset_t set, mask;
         int r;
 
-        if (flock(c->dir_fd, LOCK_EX | LOCK_NB) == 0)
+        c->locked = flock(c->dir_fd, LOCK_EX | LOCK_NB) == 0;
+        if (c->locked)
                 return 0;
         sigemptyset(&set);
         sigaddset(&set, SIGALRM);
@@ -103,6 +104,7 @@ static int lock(const struct container *c, struct err *e)
         alarm(0);
         (void)sigprocmask(SIG_SETMASK, &mask, NULL);
         (void)sigaction(SIGALRM, &old, NULL);
+        c->locked = r == 0;
         if (r == EINTR)
                 return err_set(e, "another command has been at work on the container for %d s",
                                LOCK_WAIT_S);
@@ -134,6 +136,7 @@ int container_lock(struct container *c, struct arena *a, struct err *e)
 void container_unlock(struct container *c)
 {
         (void)flock(c->dir_fd, LOCK_UN); /* it cannot fail */
+        c->locked = false;
 }
 
 int container_new(const char *root, const char *id, struct container *ret, struct err *e)
@@ -266,9 +269,11 @@ static bool is_frozen(const struct container *c, const struct host_cgroup *cg)
         return fd >= 0 && cgroup_is_frozen(fd);
 }
 
-/* Another command has the lock. */
+/* Another command has the lock. To try it would be to lose one's own. */
 static bool is_busy(const struct container *c)
 {
+        if (c->locked)
+                return false;
         if (flock(c->dir_fd, LOCK_SH | LOCK_NB) < 0)
                 return true;
         (void)flock(c->dir_fd, LOCK_UN);

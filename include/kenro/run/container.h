@@ -22,7 +22,8 @@ struct container {
         int root_fd; /* the directory of all containers; -1 if there is none yet */
         int dir_fd;  /* this one's */
         struct state state;
-        int pidfd; /* of init, -1 unless it is alive */
+        int pidfd;   /* of init, -1 unless it is alive */
+        bool locked; /* by this process */
 };
 
 #define CONTAINER_INIT                                                                             \

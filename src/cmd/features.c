@@ -142,6 +142,7 @@ int cmd_features(struct cli *c, struct err *e)
         json_map(&o);
         json_key_str(&o, "ociVersionMin", "1.0.0");
         json_key_str(&o, "ociVersionMax", KENRO_SPEC_VERSION);
+        names(&o, "hooks", spec_hook_names);
         names(&o, "mountOptions", mount_option_names);
         linux_part(&o);
         json_key(&o, "annotations");

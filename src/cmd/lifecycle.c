@@ -2,7 +2,7 @@
 #include "kenro/base/log.h"
 #include "kenro/base/names.h"
 #include "kenro/cmd/cmd.h"
-#include "kenro/run/gate.h"
+#include "kenro/run/start.h"
 
 #include <ctype.h>
 #include <signal.h>
@@ -131,11 +131,7 @@ int cmd_start(struct cli *c, struct err *e)
                 return -1;
         switch (container_status(&container, facts.host.proc_fd, &facts.cgroup)) {
         case CONTAINER_CREATED:
-                if (gate_release(container.dir_fd, container.pidfd, e) < 0)
-                        return -1;
-                if (state_has_executed(facts.host.proc_fd, (pid_t)container.state.pid))
-                        return 0;
-                return err_set(e, "init was killed before it could execute the program");
+                return container_start(&container, &facts.host, &facts.cgroup, c->arena, e);
         case CONTAINER_RUNNING:
         case CONTAINER_PAUSED:
                 return err_set(e, "cannot start an already running container");

@@ -43,20 +43,9 @@ static void write_state(struct json_out *o, const struct container *c, enum cont
 
         owner_of(c, owner);
         json_map(o);
-        json_key_str(o, "ociVersion", st->oci_version);
-        json_key_str(o, "id", c->id);
-        json_key_uint(o, "pid", s == CONTAINER_STOPPED ? 0 : st->pid);
-        json_key_str(o, "status", container_status_name(s));
-        json_key_str(o, "bundle", st->bundle);
+        state_describe(o, st, container_status_name(s), s == CONTAINER_STOPPED ? 0 : st->pid);
         json_key_str(o, "rootfs", st->rootfs);
         json_key_str(o, "created", st->created);
-        if (st->annotations.n > 0) {
-                json_key(o, "annotations");
-                json_map(o);
-                for (size_t i = 0; i < st->annotations.n; i++)
-                        json_key_str(o, st->annotations.v[i].key, st->annotations.v[i].value);
-                json_map_end(o);
-        }
         json_key_str(o, "owner", owner);
         json_map_end(o);
 }

@@ -72,6 +72,7 @@ int rootfs_plan(const struct spec *s, const struct bundle *b, bool joined, struc
                                  .readonly = s->root->readonly,
                                  .propagation = s->linux_->rootfs_propagation.v,
                                  .joined = joined };
+        const struct spec_hooks *h = s->hooks;
         char clean[PATH_MAX];
 
         if (absolute(b->path, s->root->path, clean, e) < 0)
@@ -79,6 +80,8 @@ int rootfs_plan(const struct spec *s, const struct bundle *b, bool joined, struc
         r.path = arena_strndup(a, clean, strlen(clean), e);
         if (!r.path)
                 return -1;
+        r.in_place = h && !joined &&
+                     (h->prestart.n || h->create_runtime.n || h->create_container.n);
         if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, b->fd, &r, e) < 0)
                 return joined ? -1 : err_in(e, "root.path");
         *ret = r;
@@ -92,16 +95,28 @@ static int propagate(int fd, uint64_t how, struct err *e)
         return r < 0 ? err_sys(e, -r, "cannot set the root's propagation") : 0;
 }
 
-/* Mounts on "/" stack up, and the topmost becomes the root: no directory of
- * the host is needed to put it on. */
-static int put_on_slash(int tree, struct err *e)
+int rootfs_place_child(const struct rootfs_plan *p)
 {
-        int r = sys_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+        autoclose int fd = open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct stat there, tree;
+
+        if (fd < 0 || fstat(fd, &there) < 0 || fstat(p->tree_fd, &tree) < 0 ||
+            there.st_dev != tree.st_dev || there.st_ino != tree.st_ino)
+                return -1;
+        return fd_take(&fd);
+}
+
+/* Mounts on one place stack up, and the topmost becomes the root. On "/" no directory
+ * of the host is needed, and no way to it. */
+static int put_on(int tree, int place_fd, struct err *e)
+{
+        int r = place_fd >= 0 ? tree_attach(tree, place_fd)
+                              : sys_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 
         return r < 0 ? err_sys(e, -r, "cannot attach the root") : 0;
 }
 
-int rootfs_child(const struct rootfs_plan *p, int stash_fd, struct err *e)
+int rootfs_child(const struct rootfs_plan *p, int stash_fd, int place_fd, struct err *e)
 {
         uint64_t kind = p->propagation & ~(uint64_t)MS_REC;
         autoclose int host = -1;
@@ -118,9 +133,9 @@ int rootfs_child(const struct rootfs_plan *p, int stash_fd, struct err *e)
                 return -1;
         if (propagate(p->tree_fd, (kind == MS_SLAVE ? MS_SLAVE : MS_PRIVATE) | MS_REC, e) < 0)
                 return -1;
-        if (stash_fd >= 0 && put_on_slash(stash_fd, e) < 0)
+        if (stash_fd >= 0 && put_on(stash_fd, place_fd, e) < 0)
                 return -1;
-        return put_on_slash(p->tree_fd, e) < 0 ? -1 : p->tree_fd;
+        return put_on(p->tree_fd, place_fd, e) < 0 ? -1 : p->tree_fd;
 }
 
 /* The id of the mount that is seen at PATH. */

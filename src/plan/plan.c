@@ -180,7 +180,8 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
         if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, a, &r, e) < 0)
                 return -1;
         if (cgroup_plan(l.cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
-            cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0)
+            cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0 ||
+            hook_plan(s.hooks, a, &r.hook, e) < 0)
                 return -1;
         *ret = r;
         return 0;

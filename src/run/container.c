@@ -2,11 +2,13 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
+#include "kenro/base/log.h"
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_device.h"
 #include "kenro/run/gate.h"
+#include "kenro/run/hooks.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -424,6 +426,21 @@ static int check_ended(const struct container *c, enum container_status s, bool 
                        container_status_name(s));
 }
 
+/* The last hooks run when nothing is left, with what stood in the records. */
+static int forget_with_hooks(struct container *c, struct arena *a, struct err *e)
+{
+        bool wanted = (c->state.hooks & 1ull << HOOK_POSTSTOP) != 0;
+        struct hook_plan hooks = { 0 };
+        struct err late;
+
+        if (wanted && hooks_load(c->dir_fd, a, &hooks, &late) < 0)
+                log_warn("the poststop hooks are lost: %s", late.text);
+        if (container_forget(c, e) < 0)
+                return -1;
+        hooks_poststop(&hooks, &c->state);
+        return 0;
+}
+
 int container_delete(struct container *c, int proc_fd, const struct host_cgroup *cg, bool force,
                      struct arena *a, struct err *e)
 {
@@ -441,7 +458,7 @@ int container_delete(struct container *c, int proc_fd, const struct host_cgroup 
                 return -1;
         if (end_cgroup(c, cg, e) < 0)
                 return -1;
-        return container_forget(c, e);
+        return forget_with_hooks(c, a, e);
 }
 
 int container_discard(struct container *c, struct err *e)

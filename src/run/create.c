@@ -4,6 +4,7 @@
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/stash.h"
+#include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
 #include "kenro/run/spawn.h"
 #include "kenro/run/steps.h"
@@ -50,6 +51,7 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .filtered = p->process.seccomp.v != NULL,
                 .filter_flags = p->process.seccomp.flags,
                 .own_pid = spec_namespace_new(s, CLONE_NEWPID),
+                .hooks = hooks_points(&p->hook),
                 .annotations = s->annotations,
         };
         if (!c->state.created || state_store(c->dir_fd, &c->state, e) < 0)
@@ -63,6 +65,16 @@ static int record(const struct create_input *in, struct container *c, struct err
                             p->process.seccomp.n * sizeof(*p->process.seccomp.v), 0600, e);
 }
 
+/* What the hooks in the container read is written when its process is known. */
+static int prepare_hooks(struct job *j, const struct hook_plan *h, struct err *e)
+{
+        if (h->at[HOOK_CREATE_CONTAINER].n && (j->creating_fd = hooks_memory(e)) < 0)
+                return -1;
+        if (h->at[HOOK_START_CONTAINER].n && (j->created_fd = hooks_memory(e)) < 0)
+                return -1;
+        return 0;
+}
+
 /* All that is made on the host, in the order in which undo takes it back. */
 static int prepare(struct job *j, const struct create_input *in, struct err *e)
 {
@@ -72,7 +84,8 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
 
         snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
         if (record(in, j->container, e) < 0 ||
-            (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0))
+            (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0) ||
+            prepare_hooks(j, &p->hook, e) < 0)
                 return -1;
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;
@@ -110,6 +123,15 @@ static void undo(struct job *j, const struct create_input *in)
                 cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
         }
         (void)container_forget(j->container, &ignored);
+        if (j->hooked)
+                hooks_poststop(&in->plan->hook, &j->container->state);
+}
+
+static int started(struct job *j, struct err *e)
+{
+        if (spawn_wait_execve(j, e) < 0)
+                return -1;
+        return hooks_run(&j->plan->hook, HOOK_POSTSTART, &j->container->state, "running", e);
 }
 
 int container_create(const struct create_input *in, struct created *ret, struct err *e)
@@ -128,7 +150,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         j.console_fd = in->console_fd;
         j.waits = in->waits;
         if (prepare(&j, in, e) < 0 || spawn(&j, &how, e) < 0 ||
-            (!in->waits && spawn_wait_execve(&j, e) < 0)) {
+            (!in->waits && started(&j, e) < 0)) {
                 undo(&j, in);
                 return -1;
         }

@@ -37,6 +37,7 @@ static const struct json_field fields[] = {
         { "filterFlags", J_U64, AT(filter_flags), .max = UINT32_MAX },
         { "ownUser",     J_BOOL, AT(own_user) },
         { "ownPid",      J_BOOL, AT(own_pid) },
+        { "hooks",       J_U64, AT(hooks) },
         { "annotations", J_MAP, J_STR, AT(annotations) },
         { 0 },
 };
@@ -50,6 +51,17 @@ static void write_annotations(struct json_out *o, const struct pairs *p)
         for (size_t i = 0; i < p->n; i++)
                 json_key_str(o, p->v[i].key, p->v[i].value);
         json_map_end(o);
+}
+
+void state_describe(struct json_out *o, const struct state *s, const char *status, uint64_t pid)
+{
+        json_key_str(o, "ociVersion", s->oci_version);
+        json_key_str(o, "id", s->id);
+        json_key_str(o, "status", status);
+        json_key_uint(o, "pid", pid);
+        json_key_str(o, "bundle", s->bundle);
+        if (s->annotations.n > 0)
+                write_annotations(o, &s->annotations);
 }
 
 int state_store(int dir_fd, const struct state *s, struct err *e)
@@ -126,6 +138,21 @@ bool state_is_exiting(int proc_fd, pid_t pid)
         uint64_t flags = stat_field(proc_fd, pid, STAT_FLAGS);
 
         return flags == 0 || (flags & PF_EXITING_) != 0;
+}
+
+pid_t state_inner_pid(int proc_fd, pid_t pid)
+{
+        char name[32], text[4096], *at;
+
+        snprintf(name, sizeof(name), "%d/status", pid);
+        if (file_peek(proc_fd, name, text, sizeof(text)) <= 0)
+                return 0;
+        at = strstr(text, "\nNSpid:");
+        if (!at)
+                return pid; /* a kernel without pid namespaces */
+        at[1 + strcspn(at + 1, "\n")] = '\0';
+        at = strrchr(at, '\t');
+        return at ? (pid_t)strtoul(at + 1, NULL, 10) : 0;
 }
 
 bool state_has_executed(int proc_fd, pid_t pid)

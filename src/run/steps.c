@@ -9,6 +9,7 @@
 #include "kenro/part/keyring.h"
 #include "kenro/part/loopback.h"
 #include "kenro/part/procfs.h"
+#include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
 
 #include <fcntl.h>
@@ -105,10 +106,17 @@ static int program_cell(struct job *j, struct err *e)
 
 static int descriptors_cell(struct job *j, struct err *e)
 {
-        int *own[] = { &j->sock, &j->gate.in, &j->gate.out };
+        int *own[DESCRIPTOR_OWN_MAX] = { &j->sock };
+        size_t n = 1;
         int r;
 
-        r = descriptor_child(j->process->preserve_fds, own, j->waits ? 3 : 1, j->host->proc_fd, e);
+        if (j->waits) {
+                own[n++] = &j->gate.in;
+                own[n++] = &j->gate.out;
+        }
+        if (j->created_fd >= 0)
+                own[n++] = &j->created_fd;
+        r = descriptor_child(j->process->preserve_fds, own, n, j->host->proc_fd, e);
         j->report = j->sock;
         return r;
 }
@@ -221,6 +229,18 @@ static int adopt(struct job *j, struct err *e)
 
 /* ---- create ---------------------------------------------------------------------- */
 
+static bool has_place(const struct job *j)
+{
+        return j->plan->rootfs.in_place;
+}
+
+static int place_cell(struct job *j, struct err *e)
+{
+        (void)e;
+        j->place_fd = rootfs_place_child(&j->plan->rootfs);
+        return 0;
+}
+
 static bool maps_ids(const struct job *j)
 {
         return j->plan->idmap.wanted || j->plan->idmap.become_root;
@@ -290,7 +310,7 @@ static int root_cell(struct job *j, struct err *e)
         int r;
 
         umask(0); /* what is made below has the mode that was asked for */
-        j->root_fd = rootfs_child(&j->plan->rootfs, j->stash_fd, e);
+        j->root_fd = rootfs_child(&j->plan->rootfs, j->stash_fd, j->place_fd, e);
         if (j->root_fd < 0)
                 return -1;
         r = mount_id(j->root_fd, "", &j->root_mount);
@@ -304,6 +324,35 @@ static int mounts_cell(struct job *j, struct err *e)
         if (mount_child(&j->plan->mount, j->root_fd, &made, e) < 0)
                 return -1;
         return device_child(&j->plan->device, j->root_fd, j->stash_fd, e);
+}
+
+static bool has_hooks(const struct job *j)
+{
+        const struct hook_plan *h = &j->plan->hook;
+
+        return h->at[HOOK_PRESTART].n || h->at[HOOK_CREATE_RUNTIME].n ||
+               h->at[HOOK_CREATE_CONTAINER].n;
+}
+
+static int hooks_parent_cell(struct job *j, struct err *e)
+{
+        const struct hook_plan *h = &j->plan->hook;
+        struct state s = j->container->state;
+
+        s.pid = (uint64_t)j->pid;
+        j->hooked = true;
+        if (hooks_run(h, HOOK_PRESTART, &s, "creating", e) < 0 ||
+            hooks_run(h, HOOK_CREATE_RUNTIME, &s, "creating", e) < 0)
+                return -1;
+        if (j->creating_fd < 0)
+                return 0;
+        return hooks_document(j->creating_fd, &s, "creating",
+                              state_inner_pid(j->host->proc_fd, j->pid), e);
+}
+
+static int hooks_child_cell(struct job *j, struct err *e)
+{
+        return hook_run(&j->plan->hook, HOOK_CREATE_CONTAINER, j->creating_fd, NULL, e);
 }
 
 /* As long as the root is writable; that it cannot be made shows later, if it
@@ -347,6 +396,10 @@ static int commit_cell(struct job *j, struct err *e)
 {
         if (j->plan->ns.pid_joined && adopt(j, e) < 0)
                 return -1;
+        if (j->created_fd >= 0 && hooks_document(j->created_fd, &j->container->state, "created",
+                                                 state_inner_pid(j->host->proc_fd, j->pid), e) < 0)
+                return -1;
+        j->hooked = true; /* it is a container from here on, and will be deleted */
         return container_commit(j->container, j->host->proc_fd, j->pid, j->pid_file, e);
 }
 
@@ -364,9 +417,21 @@ static int gate_cell(struct job *j, struct err *e)
         return has_program(j) ? 0 : err_set(e, "the configuration has no process to start");
 }
 
+static bool has_start_hooks(const struct job *j)
+{
+        return j->plan->hook.at[HOOK_START_CONTAINER].n > 0;
+}
+
+/* With what the program will have, and no more: they are the image's own programs. */
+static int start_hooks_cell(struct job *j, struct err *e)
+{
+        return hook_run(&j->plan->hook, HOOK_START_CONTAINER, j->created_fd, NULL, e);
+}
+
 /* clang-format off */
 const struct step create_steps[] = {
         /* name                wanted         on the host          in the container */
+        { "place of the root", has_place,     NULL,                place_cell },
         { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                namespaces_cell },
@@ -376,6 +441,7 @@ const struct step create_steps[] = {
         { "kernel parameters", NULL,          NULL,                sysctl_cell },
         { "root",              NULL,          NULL,                root_cell },
         { "mounts",            NULL,          NULL,                mounts_cell },
+        { "hooks",             has_hooks,     hooks_parent_cell,   hooks_child_cell },
         { "working directory", NULL,          NULL,                make_cwd_cell },
         { "masks",             NULL,          NULL,                masks_cell },
         { "enter root",        NULL,          NULL,                enter_root_cell },
@@ -395,6 +461,7 @@ const struct step create_steps[] = {
         { "commit",            NULL,          commit_cell,         NULL },
         { "start gate",        waits,         NULL,                gate_cell },
         { "filter",            filters_late,  NULL,                late_filter_cell },
+        { "start hooks",       has_start_hooks, NULL,              start_hooks_cell },
         { "execute",           has_program,   NULL,                execute_cell },
         { 0 },
 };

@@ -59,20 +59,6 @@ int spec_check_process_unbuilt(const struct json_source *src, const char *prefix
         return REFUSE(src, prefix, rows, e);
 }
 
-static int check_hooks(const struct json_source *src, const struct spec_hooks *h, struct err *e)
-{
-        const struct unbuilt rows[] = {
-                { h->prestart.n > 0, "hooks.prestart" },
-                { h->create_runtime.n > 0, "hooks.createRuntime" },
-                { h->create_container.n > 0, "hooks.createContainer" },
-                { h->start_container.n > 0, "hooks.startContainer" },
-                { h->poststart.n > 0, "hooks.poststart" },
-                { h->poststop.n > 0, "hooks.poststop" },
-        };
-
-        return REFUSE(src, "", rows, e);
-}
-
 static int check_memory(const struct json_source *src, const struct spec_memory *m, struct err *e)
 {
         const struct unbuilt rows[] = {
@@ -191,8 +177,6 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
         };
 
         if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)
-                return -1;
-        if (s->hooks && check_hooks(src, s->hooks, e) < 0)
                 return -1;
         if (l->resources && check_resources(src, l->resources, e) < 0)
                 return -1;

@@ -27,7 +27,7 @@ NO_UNIT_TEST = {
     "a few system calls without a decision: tests/cli":
         "base/tree part/keyring part/loopback part/mount part/oom part/stash",
     "leads other modules: tests/cli":
-        "run/create run/exec run/foreground run/image run/spawn run/steps",
+        "run/create run/exec run/foreground run/hooks run/image run/spawn run/start run/steps",
     "a command, tested as one: tests/cli":
         "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/lifecycle cmd/prepare "
         "cmd/spec cmd/state",
@@ -71,9 +71,10 @@ HARMLESS = set("""
     memchr memcmp memcpy memmove memset snprintf vsnprintf
     strcasecmp strchr strcmp strcspn strlen strncmp strspn strtoul __ctype_b_loc
     __errno_location __libc_current_sigrtmax gnu_dev_makedev sigemptyset
-    _exit chdir chroot close dup2 dup3 execve faccessat fchdir fchmod fchown fcntl fork fstat
-    fstatfs getcwd getgroups getresgid getresuid ioctl mkdirat open openat prctl pread read
-    readlinkat recvmsg sendmsg setdomainname sethostname setns setrlimit setsid signal
+    _exit chdir chroot clock_gettime close dup2 dup3 execve faccessat fchdir fchmod fchown fcntl fork fstat
+    fstatfs getcwd getgroups getresgid getresuid ioctl kill lseek mkdirat open openat pipe2 poll
+    prctl pread read readlinkat recvmsg sendmsg setdomainname sethostname setns setpgid setrlimit
+    setsid signal
     sigprocmask socket socketpair stat statvfs statx syscall tcgetattr tcsetattr umask unshare
     waitpid write
 """.split())

@@ -13,6 +13,7 @@
 #include "kenro/part/cgroup_device.h"
 #include "kenro/part/console.h"
 #include "kenro/part/device.h"
+#include "kenro/part/hook.h"
 #include "kenro/part/idmap.h"
 #include "kenro/part/mask.h"
 #include "kenro/part/mount.h"
@@ -55,6 +56,7 @@ struct plan {
         struct device_plan device;
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
+        struct hook_plan hook;
         bool loopback;    /* the network namespace is new */
         bool procfs;      /* of a joined pid namespace */
         bool stash;       /* masks or device nodes need the runtime's own tmpfs */

@@ -4,6 +4,7 @@
 
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
+#include "kenro/json/json_write.h"
 #include "kenro/spec/spec.h"
 
 #include <stdint.h>
@@ -27,8 +28,13 @@ struct state {
         uint64_t filter_flags; /* ... loaded with these SECCOMP_FILTER_FLAG_* */
         bool own_user;         /* a user namespace of its own */
         bool own_pid;          /* a new pid namespace: it ends with init */
+        uint64_t hooks;        /* a bit for each enum hook_point that has some */
         struct pairs annotations;
 };
+
+/* The members of the specification's state (runtime.md, State), into an object that
+ * is open. PID as the reader sees it. */
+void state_describe(struct json_out *o, const struct state *s, const char *status, uint64_t pid);
 
 int state_store(int dir_fd, const struct state *s, struct err *e);
 
@@ -41,6 +47,9 @@ uint64_t state_start_time(int proc_fd, pid_t pid);
 /* Whether PID is on its way out, or gone: it runs no more code, but the kernel may
  * keep it until others of its pid namespace have been reaped. */
 bool state_is_exiting(int proc_fd, pid_t pid);
+
+/* PID as it is in the innermost pid namespace that it is in; 0 if it is gone. */
+pid_t state_inner_pid(int proc_fd, pid_t pid);
 
 /* Whether PID has executed a program since it was forked; true if it is gone, because
  * nobody can tell any more. */

@@ -146,7 +146,7 @@ static void enter(void *arg)
         enter_namespace();
         assert_int_equal(make_plan("rootfs", false), 0);
         plan.readonly = true;
-        fd = rootfs_child(&plan, -1, &error);
+        fd = rootfs_child(&plan, -1, -1, &error);
         if (fd < 0 || rootfs_enter_child(&plan, fd, &error) < 0)
                 fail_msg("%s", error.text);
         assert_int_equal(access("/inside", F_OK), 0);

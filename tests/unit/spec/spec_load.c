@@ -146,9 +146,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
                                      " \"blockIO\": {}, \"cpu\": {\"shares\": 0}}")),
                          0);
         REFUSES(LINUX("\"netDevices\": {\"eth0\": {}}"), "linux.netDevices: not supported yet");
-        REFUSES(HEAD "\"linux\": {}, \"hooks\": {\"poststop\": [{\"path\": \"/x\"}]}}",
-                "hooks.poststop: not supported yet");
-        assert_int_equal(parse(HEAD "\"linux\": {}, \"hooks\": {\"poststop\": []}}"), 0);
         REFUSES(HEAD "\"linux\": {}, \"mounts\": [{\"destination\": \"/a\", \"options\":"
                      " [\"bind\", \"idmap\"]}]}",
                 "mounts[0].options[1]: 'idmap' is not supported yet");

@@ -1,0 +1,38 @@
+#include "kenro/run/start.h"
+
+#include "kenro/base/log.h"
+#include "kenro/run/gate.h"
+#include "kenro/run/hooks.h"
+
+static bool has(const struct container *c, enum hook_point point)
+{
+        return (c->state.hooks & 1ull << point) != 0;
+}
+
+static int release(struct container *c, const struct host *host, struct err *e)
+{
+        if (gate_release(c->dir_fd, c->pidfd, e) < 0)
+                return -1;
+        if (state_has_executed(host->proc_fd, (pid_t)c->state.pid))
+                return 0;
+        return err_set(e, "init was killed before it could execute the program");
+}
+
+int container_start(struct container *c, const struct host *host, const struct host_cgroup *cg,
+                    struct arena *a, struct err *e)
+{
+        struct hook_plan hooks;
+        struct err late;
+        int r = 0;
+
+        if (has(c, HOOK_POSTSTART) && hooks_load(c->dir_fd, a, &hooks, e) < 0)
+                return -1;
+        r = release(c, host, e);
+        if (r < 0 && !has(c, HOOK_START_CONTAINER))
+                return -1;
+        if (r == 0 && has(c, HOOK_POSTSTART))
+                r = hooks_run(&hooks, HOOK_POSTSTART, &c->state, "running", e);
+        if (r < 0 && container_delete(c, host->proc_fd, cg, true, a, &late) < 0)
+                log_warn("%s", late.text);
+        return r;
+}

@@ -248,7 +248,7 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
         in.gids = &spec.linux_->gid_mappings;
         in.own_user = container->state.own_user;
         if (plan_process(&in, c->arena, c->scratch, ret, e) < 0 ||
-            exec_filter(container, c->arena, &ret->seccomp, e) < 0)
+            exec_filter(container, spec.linux_->seccomp, c->arena, &ret->seccomp, e) < 0)
                 return -1;
         return plan_filter_order(ret, true, e);
 }

@@ -17,8 +17,7 @@
 /* Names that are known only to be refused are no feature. */
 static bool is_built(const char *name)
 {
-        static const char *const unbuilt[] = { "", "idmap", "ridmap", "tmpcopyup",
-                                               "SCMP_ACT_NOTIFY" };
+        static const char *const unbuilt[] = { "", "idmap", "ridmap", "tmpcopyup" };
 
         for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
                 if (strcmp(name, unbuilt[i]) == 0)
@@ -81,12 +80,6 @@ static bool is_built_arch(uint64_t token)
         return seccomp_syscall_resolve_name_arch((uint32_t)token, "execve") != __NR_SCMP_ERROR;
 }
 
-/* It is for listeners only, which are not built yet. */
-static bool is_built_flag(uint64_t flag)
-{
-        return flag != 1u << 5; /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */
-}
-
 static void seccomp(struct json_out *o)
 {
         json_key(o, "seccomp");
@@ -96,7 +89,7 @@ static void seccomp(struct json_out *o)
         names(o, "operators", spec_seccomp_compare_names);
         names_if(o, "archs", spec_seccomp_arch_names, is_built_arch);
         names(o, "knownFlags", spec_seccomp_flag_names);
-        names_if(o, "supportedFlags", spec_seccomp_flag_names, is_built_flag);
+        names(o, "supportedFlags", spec_seccomp_flag_names);
         json_map_end(o);
 }
 

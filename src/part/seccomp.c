@@ -86,6 +86,13 @@ int seccomp_compile(const struct spec_seccomp *f, uint32_t native, struct arena 
         /* One thread has nobody to synchronise with, and the flag would turn
          * the result into a thread's id. */
         ret->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_TSYNC;
+        for (size_t i = 0; i < f->syscalls.n; i++)
+                ret->notifies |= f->syscalls.v[i].action.v == SECCOMP_RET_USER_NOTIF;
+        if (ret->notifies) {
+                ret->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+                ret->agent = f->listener_path;
+                ret->metadata = f->listener_metadata;
+        }
         return ret->n > 0 ? 0 : -1;
 }
 
@@ -98,9 +105,10 @@ int seccomp_plan(const struct spec_seccomp *f, struct arena *a, struct seccomp_p
         if (seccomp_compile(f, 0, a, ret, e) < 0)
                 return -1;
         /* It would be loaded and then nothing could be executed, not even an
-         * error reported. */
+         * error reported. An agent, though, is there by then. */
         if (seccomp_answer(ret, SYS_execve) != SECCOMP_RET_ALLOW &&
-            seccomp_answer(ret, SYS_execve) != SECCOMP_RET_LOG)
+            seccomp_answer(ret, SYS_execve) != SECCOMP_RET_LOG &&
+            seccomp_answer(ret, SYS_execve) != SECCOMP_RET_USER_NOTIF)
                 return err_set(e, "linux.seccomp: execve must be allowed, or no program can start");
         ret->shows = seccomp_answer(ret, SYS_prctl) == SECCOMP_RET_ALLOW;
         return 0;
@@ -125,5 +133,5 @@ int seccomp_child(const struct seccomp_plan *p, struct err *e)
         r = sys_seccomp(SECCOMP_SET_MODE_FILTER, p->flags, &prog);
         if (r == -EINVAL && p->flags)
                 return err_sys(e, -r, "linux.seccomp.flags: this kernel does not know them all");
-        return r < 0 ? err_sys(e, -r, "linux.seccomp: cannot load the filter") : 0;
+        return r < 0 ? err_sys(e, -r, "linux.seccomp: cannot load the filter") : r;
 }

@@ -6,6 +6,7 @@
 #include "kenro/part/stash.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
+#include "kenro/run/notify.h"
 #include "kenro/run/spawn.h"
 #include "kenro/run/steps.h"
 
@@ -85,7 +86,7 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
         if (record(in, j->container, e) < 0 ||
             (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0) ||
-            prepare_hooks(j, &p->hook, e) < 0)
+            prepare_hooks(j, &p->hook, e) < 0 || notify_connect(j, e) < 0)
                 return -1;
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;

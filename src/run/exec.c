@@ -4,6 +4,7 @@
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
 #include "kenro/run/job.h"
+#include "kenro/run/notify.h"
 #include "kenro/run/spawn.h"
 #include "kenro/run/steps.h"
 
@@ -12,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan *ret, struct err *e)
+int exec_filter(const struct container *c, const struct spec_seccomp *f, struct arena *a,
+                struct seccomp_plan *ret, struct err *e)
 {
         autoclose int fd = -1;
         void *text;
@@ -32,6 +34,13 @@ int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan 
         ret->v = text;
         ret->n = len / sizeof(struct sock_filter);
         ret->shows = seccomp_answer(ret, SYS_prctl) == SECCOMP_RET_ALLOW;
+        ret->notifies = (ret->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+        if (!ret->notifies)
+                return 0;
+        if (!f)
+                return err_set(e, "the container's record has lost its seccomp agent");
+        ret->agent = f->listener_path;
+        ret->metadata = f->listener_metadata;
         return 0;
 }
 
@@ -91,7 +100,8 @@ int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, 
         j.init_pidfd = in->container->pidfd;
         if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
                 return -1;
-        if (spawn_in_cgroup(&j, in, e) < 0 || spawn_wait_execve(&j, e) < 0) {
+        if (notify_connect(&j, e) < 0 || spawn_in_cgroup(&j, in, e) < 0 ||
+            spawn_wait_execve(&j, e) < 0) {
                 spawn_undo(&j);
                 return -1;
         }

@@ -11,6 +11,7 @@
 #include "kenro/part/procfs.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
+#include "kenro/run/notify.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -165,21 +166,38 @@ static bool limits_late(const struct job *j)
         return !filters_early(j);
 }
 
+static int load_filter(struct job *j, struct err *e)
+{
+        int r = seccomp_child(&j->process->seccomp, e);
+
+        if (r > 0)
+                j->shared->listener = r;
+        return r < 0 ? -1 : 0;
+}
+
 static int early_filter_cell(struct job *j, struct err *e)
 {
-        if (seccomp_child(&j->process->seccomp, e) < 0)
+        if (load_filter(j, e) < 0)
                 return -1;
         return caps_child_last(&j->process->caps, e);
 }
 
 static bool filters_late(const struct job *j)
 {
-        return j->process->seccomp.v && !j->process->caps.keep_admin;
+        const struct seccomp_plan *f = &j->process->seccomp;
+
+        return f->v && !f->notifies && !filters_early(j);
+}
+
+/* As long as there is somebody to take the descriptor to the agent. */
+static bool notifies_late(const struct job *j)
+{
+        return j->process->seccomp.notifies && !filters_early(j);
 }
 
 static int late_filter_cell(struct job *j, struct err *e)
 {
-        if (seccomp_child(&j->process->seccomp, e) < 0)
+        if (load_filter(j, e) < 0)
                 return -1;
         if (j->process->seccomp.shows && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER)
                 return err_set(e, "read-back: the seccomp filter is not there");
@@ -396,6 +414,8 @@ static int commit_cell(struct job *j, struct err *e)
 {
         if (j->plan->ns.pid_joined && adopt(j, e) < 0)
                 return -1;
+        if (notify_agent(j, "creating", e) < 0)
+                return -1;
         if (j->created_fd >= 0 && hooks_document(j->created_fd, &j->container->state, "created",
                                                  state_inner_pid(j->host->proc_fd, j->pid), e) < 0)
                 return -1;
@@ -458,6 +478,7 @@ const struct step create_steps[] = {
         { "early filter",      filters_early, NULL,                early_filter_cell },
         { "final process",     joins_pid,     NULL,                final_process_cell },
         { "limits",            limits_late,   NULL,                limits_cell },
+        { "notifying filter",  notifies_late, NULL,                late_filter_cell },
         { "commit",            NULL,          commit_cell,         NULL },
         { "start gate",        waits,         NULL,                gate_cell },
         { "filter",            filters_late,  NULL,                late_filter_cell },
@@ -496,7 +517,7 @@ static int join_cell(struct job *j, struct err *e)
 
 static int adopt_cell(struct job *j, struct err *e)
 {
-        return adopt(j, e);
+        return adopt(j, e) < 0 ? -1 : notify_agent(j, "running", e);
 }
 
 /* clang-format off */
@@ -514,6 +535,7 @@ const struct step exec_steps[] = {
         { "early filter",      filters_early, NULL,                early_filter_cell },
         { "final process",     NULL,          NULL,                final_process_cell },
         { "limits",            limits_late,   NULL,                limits_cell },
+        { "notifying filter",  notifies_late, NULL,                late_filter_cell },
         { "adopt",             NULL,          adopt_cell,          NULL },
         { "filter",            filters_late,  NULL,                late_filter_cell },
         { "execute",           NULL,          NULL,                execute_cell },

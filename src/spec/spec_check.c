@@ -249,6 +249,46 @@ static int check_errno_ret(const struct check *c, const char *path, uint64_t act
         return 0;
 }
 
+/* The runtime itself reads and writes once more after the filter is loaded, and no
+ * agent listens by then. */
+static int check_notified(const struct check *c, size_t i)
+{
+        const struct spec_syscall *s = &c->s->linux_->seccomp->syscalls.v[i];
+        char path[PATH_BYTES];
+
+        for (size_t k = 0; k < s->names.n; k++)
+                if (strcmp(s->names.v[k], "read") == 0 || strcmp(s->names.v[k], "write") == 0)
+                        return FAIL(c, ITEM(path, "linux.seccomp.syscalls", i, ".action"),
+                                    "SCMP_ACT_NOTIFY cannot be used for the %s syscall",
+                                    s->names.v[k]);
+        return 0;
+}
+
+static int check_notify(const struct check *c, const struct spec_seccomp *f)
+{
+        bool notifies = false;
+
+        if (f->default_action.v == SECCOMP_RET_USER_NOTIF)
+                return FAIL(c, "linux.seccomp.defaultAction",
+                            "SCMP_ACT_NOTIFY cannot be used for all syscalls");
+        for (size_t i = 0; i < f->syscalls.n; i++) {
+                if (f->syscalls.v[i].action.v != SECCOMP_RET_USER_NOTIF)
+                        continue;
+                notifies = true;
+                if (check_notified(c, i) < 0)
+                        return -1;
+        }
+        if (notifies && (!f->listener_path || f->listener_path[0] != '/'))
+                return FAIL(c, "linux.seccomp.listenerPath",
+                            "SCMP_ACT_NOTIFY needs an absolute path of a socket");
+        for (size_t i = 0; i < f->flags.n && !notifies; i++)
+                if (f->flags.v[i] == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+                        return FAIL(c, "linux.seccomp.flags",
+                                    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for "
+                                    "SCMP_ACT_NOTIFY only");
+        return 0;
+}
+
 static int check_seccomp(const struct check *c)
 {
         const struct spec_seccomp *f = c->s->linux_->seccomp;
@@ -261,6 +301,8 @@ static int check_seccomp(const struct check *c)
                 return -1;
         if (f->listener_metadata && !f->listener_path)
                 return FAIL(c, "linux.seccomp.listenerMetadata", "needs listenerPath");
+        if (check_notify(c, f) < 0)
+                return -1;
         for (size_t i = 0; i < f->syscalls.n; i++) {
                 const struct spec_syscall *s = &f->syscalls.v[i];
 

@@ -4,7 +4,6 @@
 
 #include "kenro/base/sys.h"
 
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -128,21 +127,6 @@ static int check_resources(const struct json_source *src, const struct spec_reso
         return REFUSE(src, "linux.resources", rows, e);
 }
 
-static int check_notify(const struct json_source *src, const struct spec_seccomp *f, struct err *e)
-{
-        char path[64];
-
-        if (f->default_action.v == SECCOMP_RET_USER_NOTIF)
-                return json_fail(src, e, "linux.seccomp.defaultAction", "not supported yet");
-        for (size_t i = 0; i < f->syscalls.n; i++) {
-                if (f->syscalls.v[i].action.v != SECCOMP_RET_USER_NOTIF)
-                        continue;
-                snprintf(path, sizeof(path), "linux.seccomp.syscalls[%zu].action", i);
-                return json_fail(src, e, path, "not supported yet");
-        }
-        return 0;
-}
-
 /* Options of mounts[].options that need a part of their own. */
 static int check_mount_options(const struct json_source *src, const struct spec *s, struct err *e)
 {
@@ -179,8 +163,6 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
         if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)
                 return -1;
         if (l->resources && check_resources(src, l->resources, e) < 0)
-                return -1;
-        if (l->seccomp && check_notify(src, l->seccomp, e) < 0)
                 return -1;
         if (check_mount_options(src, s, e) < 0)
                 return -1;

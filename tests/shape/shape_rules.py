@@ -27,7 +27,8 @@ NO_UNIT_TEST = {
     "a few system calls without a decision: tests/cli":
         "base/tree part/keyring part/loopback part/mount part/oom part/stash",
     "leads other modules: tests/cli":
-        "run/create run/exec run/foreground run/hooks run/image run/spawn run/start run/steps",
+        "run/create run/exec run/foreground run/hooks run/image run/notify run/spawn run/start "
+        "run/steps",
     "a command, tested as one: tests/cli":
         "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/lifecycle cmd/prepare "
         "cmd/spec cmd/state",

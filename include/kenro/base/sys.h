@@ -90,6 +90,12 @@ static inline int sys_pidfd_open(pid_t pid)
         return SYS_RESULT(syscall(SYS_pidfd_open, pid, 0));
 }
 
+/* pidfd_getfd(2), Linux 5.6. */
+static inline int sys_pidfd_getfd(int pidfd, int fd)
+{
+        return SYS_RESULT(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
 static inline int sys_pidfd_send_signal(int pidfd, int sig)
 {
         return SYS_RESULT(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));

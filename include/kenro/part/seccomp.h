@@ -21,8 +21,10 @@
 struct seccomp_plan {
         const struct sock_filter *v; /* NULL: no filter */
         size_t n;
-        unsigned flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
-        bool shows;     /* under it prctl(2) still tells that a filter is loaded */
+        unsigned flags;               /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
+        bool shows;                   /* under it prctl(2) still tells that a filter is loaded */
+        bool notifies;                /* seccomp_unotify(2): an agent decides some calls */
+        const char *agent, *metadata; /* its socket, and what it is told besides */
 };
 
 enum { SECCOMP_INSN_MAX = 4096 }; /* BPF_MAXINSNS */
@@ -40,5 +42,6 @@ int seccomp_compile(const struct spec_seccomp *f, uint32_t native, struct arena 
  * SECCOMP_RET_ value. SECCOMP_RET_ALLOW without a filter. */
 uint32_t seccomp_answer(const struct seccomp_plan *p, int nr);
 
-/* Load it; needs no_new_privs or CAP_SYS_ADMIN. */
+/* Load it; needs no_new_privs or CAP_SYS_ADMIN. Returns the agent's descriptor if
+ * the filter notifies, else 0; -1. */
 int seccomp_child(const struct seccomp_plan *p, struct err *e);

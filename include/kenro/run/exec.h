@@ -19,6 +19,7 @@ struct exec_input {
  * process's child, RET_PIDFD its descriptor. */
 int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, struct err *e);
 
-/* The filter that the container was created with. */
-int exec_filter(const struct container *c, struct arena *a, struct seccomp_plan *ret,
-                struct err *e);
+/* The filter that the container was created with; F is linux.seccomp of its
+ * configuration, or NULL. */
+int exec_filter(const struct container *c, const struct spec_seccomp *f, struct arena *a,
+                struct seccomp_plan *ret, struct err *e);

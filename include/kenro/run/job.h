@@ -16,6 +16,7 @@ struct shared {
         bool ran;      /* the first one has come to run */
         pid_t through; /* what the process in between has made, as the host sees it */
         pid_t final;   /* what executes the program, where that is made last */
+        int listener;  /* its descriptor for seccomp's agent */
 };
 
 struct job {
@@ -33,6 +34,7 @@ struct job {
         int root_fd;                   /* the container's root, in the child */
         int place_fd;                  /* where it lies on the host, for hooks, or -1 */
         int creating_fd, created_fd;   /* the state, for the hooks in the container, or -1 */
+        int agent_fd;                  /* parent: the connection to seccomp's agent, or -1 */
         bool hooked;                   /* parent: hooks have run, so poststop's have to */
         uint64_t root_mount;           /* its mount id */
         int init_pidfd;                /* exec: the container's init */
@@ -51,5 +53,6 @@ struct job {
         {                                                                                          \
                 .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
                 .proc_fd = -1, .console_fd = -1, .root_fd = -1, .place_fd = -1, .creating_fd = -1, \
-                .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .pidfd = -1          \
+                .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .agent_fd = -1,      \
+                .pidfd = -1                                                                        \
         }

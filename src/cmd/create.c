@@ -21,7 +21,8 @@
           "pass N descriptors, from 3 on, to the program" },                                     \
         { "no-new-keyring", 0, OPTION_FLAG, AT(no_new_keyring), NULL, NULL },                    \
         { "no-pivot", 0, OPTION_FLAG, AT(no_pivot), NULL, NULL },                                \
-        { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH", NULL },                      \
+        { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH",                              \
+          "send a descriptor of the process there" },                      \
         { "no-subreaper", 0, OPTION_FLAG, AT(no_subreaper), NULL, NULL }
 
 const struct option_row create_rows[] = { COMMON_ROWS, { 0 } };
@@ -55,6 +56,7 @@ static int create(struct cli *c, enum how how, struct creation *ret, struct err 
                 .root = c->root,
                 .id = c->operands[0],
                 .pid_file = o->pid_file,
+                .pidfd_socket = o->pidfd_socket,
                 .waits = how == CREATE,
         };
 

@@ -42,7 +42,8 @@ const struct option_row exec_rows[] = {
         { "process-label", 0, OPTION_TEXT, AT(process_label), "LABEL", NULL },
         { "apparmor", 0, OPTION_TEXT, AT(apparmor), "PROFILE", NULL },
         { "cgroup", 0, OPTION_TEXT, AT(cgroup), "PATH", NULL },
-        { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH", NULL },
+        { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH",
+          "send a descriptor of the process there" },
         { 0 },
 };
 /* clang-format on */
@@ -53,8 +54,7 @@ static int check_unbuilt(const struct exec_options *o, struct err *e)
                 const char *value, *name;
         } rows[] = { { o->process_label, "process-label" },
                      { o->apparmor, "apparmor" },
-                     { o->cgroup, "cgroup" },
-                     { o->pidfd_socket, "pidfd-socket" } };
+                     { o->cgroup, "cgroup" } };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].value && *rows[i].value)
@@ -291,6 +291,7 @@ int cmd_exec(struct cli *c, struct err *e)
         in.process = process;
         in.host = &facts.host;
         in.cgroup = &facts.cgroup;
+        in.pidfd_socket = o->pidfd_socket;
         in.console_fd = console.child;
         if (arena_seal(c->arena, e) < 0 || container_exec(&in, &pid, &pidfd, e) < 0)
                 return -1;

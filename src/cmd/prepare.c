@@ -38,8 +38,6 @@ static int check_unbuilt(const struct cli *c, struct err *e)
         if (c->global.systemd_cgroup || (manager && strcmp(manager, "cgroupfs") != 0))
                 return err_set(e, "the cgroup manager '%s' is not supported yet",
                                c->global.systemd_cgroup ? "systemd" : manager);
-        if (o->pidfd_socket)
-                return err_set(e, "--pidfd-socket is not supported yet");
         if (o->no_pivot) {
                 err_set(e,
                         "--no-pivot is refused: without pivot_root the host's mounts stay in reach");

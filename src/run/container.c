@@ -474,6 +474,16 @@ int container_write_pid(const char *path, pid_t pid, struct err *e)
         return file_replace(AT_FDCWD, path, text, (size_t)len, 0644, e);
 }
 
+int container_send_pidfd(const char *path, int pidfd, struct err *e)
+{
+        static const char name[] = "pidfd";
+        autoclose int sock = fd_connect(path, e);
+
+        if (sock < 0 || fd_send(sock, name, sizeof(name) - 1, pidfd, e) < 0)
+                return err_in(e, "--pidfd-socket");
+        return 0;
+}
+
 int container_commit(struct container *c, int proc_fd, pid_t pid, const char *pid_file,
                      struct err *e)
 {

@@ -66,14 +66,17 @@ static int record(const struct create_input *in, struct container *c, struct err
                             p->process.seccomp.n * sizeof(*p->process.seccomp.v), 0600, e);
 }
 
-/* What the hooks in the container read is written when its process is known. */
-static int prepare_hooks(struct job *j, const struct hook_plan *h, struct err *e)
+/* What the child inherits and is filled later, and what a later step talks to. */
+static int prepare_descriptors(struct job *j, const struct hook_plan *h, struct err *e)
 {
+        /* What the hooks in the container read is written when its process is known. */
         if (h->at[HOOK_CREATE_CONTAINER].n && (j->creating_fd = hooks_memory(e)) < 0)
                 return -1;
         if (h->at[HOOK_START_CONTAINER].n && (j->created_fd = hooks_memory(e)) < 0)
                 return -1;
-        return 0;
+        if (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0)
+                return -1;
+        return notify_connect(j, e);
 }
 
 /* All that is made on the host, in the order in which undo takes it back. */
@@ -84,9 +87,7 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         char directory[PATH_MAX];
 
         snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
-        if (record(in, j->container, e) < 0 ||
-            (j->waits && gate_make(j->container->dir_fd, &j->gate, e) < 0) ||
-            prepare_hooks(j, &p->hook, e) < 0 || notify_connect(j, e) < 0)
+        if (record(in, j->container, e) < 0 || prepare_descriptors(j, &p->hook, e) < 0)
                 return -1;
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;
@@ -151,6 +152,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         j.console_fd = in->console_fd;
         j.waits = in->waits;
         if (prepare(&j, in, e) < 0 || spawn(&j, &how, e) < 0 ||
+            (in->pidfd_socket && container_send_pidfd(in->pidfd_socket, j.pidfd, e) < 0) ||
             (!in->waits && started(&j, e) < 0)) {
                 undo(&j, in);
                 return -1;

@@ -101,7 +101,8 @@ int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, 
         if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
                 return -1;
         if (notify_connect(&j, e) < 0 || spawn_in_cgroup(&j, in, e) < 0 ||
-            spawn_wait_execve(&j, e) < 0) {
+            spawn_wait_execve(&j, e) < 0 ||
+            (in->pidfd_socket && container_send_pidfd(in->pidfd_socket, j.pidfd, e) < 0)) {
                 spawn_undo(&j);
                 return -1;
         }

@@ -90,4 +90,7 @@ int container_commit(struct container *c, int proc_fd, pid_t pid, const char *pi
  * parse whatever they read. */
 int container_write_pid(const char *path, pid_t pid, struct err *e);
 
+/* Send PIDFD over the unix socket PATH, framed as a terminal is. */
+int container_send_pidfd(const char *path, int pidfd, struct err *e);
+
 void container_close(struct container *c);

@@ -11,8 +11,9 @@
 struct create_input {
         const char *root; /* directory of all containers */
         const char *id;
-        const char *bundle;   /* absolute */
-        const char *pid_file; /* or NULL */
+        const char *bundle;       /* absolute */
+        const char *pid_file;     /* or NULL */
+        const char *pidfd_socket; /* where a descriptor of init goes, or NULL */
         const struct plan *plan;
         const struct host *host;
         const struct host_cgroup *cgroup;

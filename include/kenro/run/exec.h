@@ -12,7 +12,8 @@ struct exec_input {
         const struct process_plan *process;
         const struct host *host;
         const struct host_cgroup *cgroup;
-        int console_fd; /* where the terminal's master goes, or -1 */
+        const char *pidfd_socket; /* where a descriptor of the process goes, or NULL */
+        int console_fd;           /* where the terminal's master goes, or -1 */
 };
 
 /* Run it, and return when its program has been executed: RET_PID is this

@@ -4,6 +4,7 @@
 #include "kenro/base/names.h"
 #include "kenro/base/path.h"
 #include "kenro/cmd/cmd.h"
+#include "kenro/cmd/inherit.h"
 #include "kenro/part/descriptor.h"
 #include "kenro/plan/plan.h"
 #include "kenro/run/image.h"
@@ -172,6 +173,11 @@ static unsigned preserved(const struct command *cmd, const struct cli *c)
         return 0;
 }
 
+static unsigned listened(const struct command *cmd)
+{
+        return cmd->run == cmd_create || cmd->run == cmd_run ? inherit_listen_fds() : 0;
+}
+
 /* Continue from the sealed copy, with the caller's descriptors sorted out. */
 static int prepare_process(const struct command *cmd, struct cli *c, char **argv, struct err *e)
 {
@@ -179,7 +185,8 @@ static int prepare_process(const struct command *cmd, struct cli *c, char **argv
                 return 0;
         if (image_seal(argv, e) < 0)
                 return -1;
-        return descriptor_parent(preserved(cmd, c), e);
+        c->listen_fds = listened(cmd);
+        return descriptor_parent(preserved(cmd, c) + c->listen_fds, e);
 }
 
 static void report(const struct command *cmd, const struct cli *c, struct err *e)

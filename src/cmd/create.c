@@ -2,9 +2,11 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/log.h"
 #include "kenro/cmd/console.h"
+#include "kenro/cmd/inherit.h"
 #include "kenro/cmd/prepare.h"
 #include "kenro/part/descriptor.h"
 #include "kenro/run/foreground.h"
+#include "kenro/run/start.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +75,7 @@ static int create(struct cli *c, enum how how, struct creation *ret, struct err 
         in.cgroup = &p.facts.cgroup;
         in.file = &p.file;
         in.console_fd = ret->console.child;
+        in.notifies = p.notifies;
         ret->facts = p.facts;
         return container_create(&in, &ret->made, e);
 }
@@ -84,22 +87,35 @@ int cmd_create(struct cli *c, struct err *e)
         return create(c, CREATE, &created, e);
 }
 
+static int wait_ready(struct creation *n, struct err *e)
+{
+        if (n->made.ready_fd < 0)
+                return 0;
+        n->made.container.pidfd = n->made.pidfd;
+        return container_wait_ready(&n->made.container, n->made.ready_fd, inherit_notify_socket(),
+                                    e);
+}
+
 int cmd_run(struct cli *c, struct err *e)
 {
         const struct create_options *o = c->options;
         struct creation n;
         struct err late;
-        int status, master;
+        struct foreground f = { .manager = inherit_notify_socket() };
+        int status;
 
         if (!o->detach && foreground_begin(!o->no_subreaper, e) < 0)
                 return -1;
         if (create(c, o->detach ? RUN_DETACHED : RUN, &n, e) < 0)
                 return -1;
         if (o->detach)
-                return 0;
-        master = cmd_console_master(&n.console);
-        status = foreground_wait(n.made.pid, n.made.pidfd, master, e);
-        fd_close(&master);
+                return wait_ready(&n, e);
+        f.pid = n.made.pid;
+        f.pidfd = n.made.pidfd;
+        f.ready_fd = n.made.ready_fd;
+        f.master = cmd_console_master(&n.console);
+        status = foreground_wait(&f, e);
+        fd_close(&f.master);
         if (!o->keep && container_delete(&n.made.container, n.facts.host.proc_fd, &n.facts.cgroup,
                                          true, c->arena, &late) < 0)
                 log_warn("%s", late.text);

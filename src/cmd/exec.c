@@ -102,20 +102,6 @@ static int set_user(const struct exec_options *o, struct spec_user *u, struct ar
         return 0;
 }
 
-/* Copies of the container's sets, with one more name. */
-static int add_cap(struct strings *set, const char *name, struct arena *a, struct err *e)
-{
-        const char **v = ARENA_NEW(a, const char *, set->n + 1, e);
-
-        if (!v)
-                return -1;
-        if (set->n)
-                memcpy(v, set->v, set->n * sizeof(*v));
-        v[set->n] = name;
-        *set = (struct strings){ v, set->n + 1 };
-        return 0;
-}
-
 /* "net_raw" as "CAP_NET_RAW", or NULL. */
 static const char *full_cap(const char *name, struct arena *a, struct err *e)
 {
@@ -144,9 +130,9 @@ static int set_caps(const struct exec_options *o, struct spec_process *p, struct
         for (size_t i = 0; i < o->caps.n; i++) {
                 const char *full = full_cap(o->caps.v[i], a, e);
 
-                if (!full || add_cap(&c->bounding, full, a, e) < 0 ||
-                    add_cap(&c->permitted, full, a, e) < 0 ||
-                    add_cap(&c->effective, full, a, e) < 0)
+                if (!full || spec_strings_add(&c->bounding, full, a, e) < 0 ||
+                    spec_strings_add(&c->permitted, full, a, e) < 0 ||
+                    spec_strings_add(&c->effective, full, a, e) < 0)
                         return -1;
         }
         p->capabilities = c;
@@ -177,7 +163,7 @@ static int from_options(struct cli *c, const struct spec_process *base, struct s
         if (p->cwd[0] != '/')
                 return err_set(e, "--cwd: '%s' is not an absolute path", p->cwd);
         for (size_t i = 0; i < o->env.n; i++)
-                if (add_cap(&p->env, o->env.v[i], c->arena, e) < 0)
+                if (spec_strings_add(&p->env, o->env.v[i], c->arena, e) < 0)
                         return -1;
         if (set_user(o, user, c->arena, e) < 0)
                 return -1;
@@ -255,6 +241,7 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
 
 static int wait_for(struct cli *c, struct cmd_console *console, pid_t pid, int pidfd, struct err *e)
 {
+        struct foreground f = { .pid = pid, .pidfd = pidfd, .ready_fd = -1 };
         const struct exec_options *o = c->options;
 
         /* Who asked for the file cannot find the program without it. */
@@ -265,7 +252,8 @@ static int wait_for(struct cli *c, struct cmd_console *console, pid_t pid, int p
         }
         if (o->detach)
                 return 0;
-        return foreground_wait(pid, pidfd, cmd_console_master(console), e);
+        f.master = cmd_console_master(console);
+        return foreground_wait(&f, e);
 }
 
 int cmd_exec(struct cli *c, struct err *e)

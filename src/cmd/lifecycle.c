@@ -2,6 +2,7 @@
 #include "kenro/base/log.h"
 #include "kenro/base/names.h"
 #include "kenro/cmd/cmd.h"
+#include "kenro/cmd/inherit.h"
 #include "kenro/run/start.h"
 
 #include <ctype.h>
@@ -131,7 +132,8 @@ int cmd_start(struct cli *c, struct err *e)
                 return -1;
         switch (container_status(&container, facts.host.proc_fd, &facts.cgroup)) {
         case CONTAINER_CREATED:
-                return container_start(&container, &facts.host, &facts.cgroup, c->arena, e);
+                return container_start(&container, &facts.host, &facts.cgroup,
+                                       inherit_notify_socket(), c->arena, e);
         case CONTAINER_RUNNING:
         case CONTAINER_PAUSED:
                 return err_set(e, "cannot start an already running container");

@@ -2,11 +2,13 @@
 
 #include "kenro/base/log.h"
 #include "kenro/base/path.h"
+#include "kenro/cmd/inherit.h"
 #include "kenro/policy/fill.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,17 +48,27 @@ static int check_unbuilt(const struct cli *c, struct err *e)
         return 0;
 }
 
+/* A mount namespace that exists already is not changed: no socket can be put in it. */
+static int inherit(struct cli *c, struct prepared *p, struct err *e)
+{
+        const struct spec_namespace *ns = spec_namespace(&p->file.spec, CLONE_NEWNS);
+
+        p->notifies = inherit_notify_socket() && p->file.spec.process && ns && !ns->path;
+        return inherit_environment(&p->file.spec, c->listen_fds, p->notifies, c->arena, e);
+}
+
 int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
 {
         const struct create_options *o = c->options;
         struct prepared p = { .bundle_fd = -1 };
-        struct plan_input in = { .id = id, .preserve_fds = o->preserve_fds };
+        struct plan_input in = { .id = id, .preserve_fds = o->preserve_fds + c->listen_fds };
         struct plan *plan = ARENA_NEW(c->arena, struct plan, 1, e);
 
         if (!plan || check_unbuilt(c, e) < 0 || open_bundle(c, &p, e) < 0)
                 return -1;
         if (spec_load(p.bundle_fd, "config.json", true, c->arena, &p.file, e) < 0 ||
-            fill_spec(&p.file.spec, c->arena, e) < 0 || cmd_probe(c, &p.facts, e) < 0)
+            fill_spec(&p.file.spec, c->arena, e) < 0 || inherit(c, &p, e) < 0 ||
+            cmd_probe(c, &p.facts, e) < 0)
                 return -1;
         in.bundle = p.bundle;
         in.bundle_fd = p.bundle_fd;

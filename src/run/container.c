@@ -7,6 +7,7 @@
 #include "kenro/base/sys.h"
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_device.h"
+#include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
 
@@ -175,7 +176,16 @@ int container_new(const char *root, const char *id, struct container *ret, struc
         return 0;
 }
 
-/* Only files are ever made in it. */
+/* Files, and the directory of a service's socket. */
+static int remove_entry(int dir_fd, const char *name)
+{
+        if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno == EISDIR)
+                sdnotify_undo(dir_fd);
+        return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : -1;
+}
+
 int container_forget(struct container *c, struct err *e)
 {
         char entries[4096];
@@ -188,7 +198,7 @@ int container_forget(struct container *c, struct err *e)
 
                         at += d->d_reclen;
                         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
-                            unlinkat(c->dir_fd, d->d_name, 0) < 0 && errno != ENOENT)
+                            remove_entry(c->dir_fd, d->d_name) < 0)
                                 return err_sys(e, errno, "cannot remove %s/%s", c->id, d->d_name);
                 }
         }

@@ -3,6 +3,7 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
+#include "kenro/part/sdnotify.h"
 #include "kenro/part/stash.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
@@ -53,6 +54,7 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .filter_flags = p->process.seccomp.flags,
                 .own_pid = spec_namespace_new(s, CLONE_NEWPID),
                 .hooks = hooks_points(&p->hook),
+                .notifies = in->notifies,
                 .annotations = s->annotations,
         };
         if (!c->state.created || state_store(c->dir_fd, &c->state, e) < 0)
@@ -79,6 +81,17 @@ static int prepare_descriptors(struct job *j, const struct hook_plan *h, struct 
         return notify_connect(j, e);
 }
 
+/* Who starts it listens: here that is us, unless it waits. */
+static int prepare_readiness(struct job *j, struct err *e)
+{
+        j->notify_fd = sdnotify_parent(j->container->dir_fd, e);
+        if (j->notify_fd < 0)
+                return -1;
+        if (!j->waits)
+                j->ready_fd = sdnotify_listen(j->container->dir_fd, e);
+        return j->waits || j->ready_fd >= 0 ? 0 : -1;
+}
+
 /* All that is made on the host, in the order in which undo takes it back. */
 static int prepare(struct job *j, const struct create_input *in, struct err *e)
 {
@@ -97,6 +110,8 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
         if (cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e) < 0)
+                return -1;
+        if (in->notifies && prepare_readiness(j, e) < 0)
                 return -1;
         if (p->stash) {
                 j->stash_fd = stash_parent(e);
@@ -138,7 +153,7 @@ static int started(struct job *j, struct err *e)
 
 int container_create(const struct create_input *in, struct created *ret, struct err *e)
 {
-        struct created r = { .container = CONTAINER_INIT, .pidfd = -1 };
+        struct created r = { .container = CONTAINER_INIT, .pidfd = -1, .ready_fd = -1 };
         struct job j = JOB_INIT;
         const struct spawn how = { create_steps, in->plan->ns.clone, in->plan->ns.middle };
 
@@ -159,6 +174,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         }
         r.pid = j.pid;
         r.pidfd = j.pidfd;
+        r.ready_fd = j.ready_fd;
         fd_close(&j.sock);
         container_unlock(&r.container);
         *ret = r;

@@ -1,7 +1,9 @@
 #include "kenro/run/foreground.h"
 
 #include "kenro/base/fd.h"
+#include "kenro/base/log.h"
 #include "kenro/base/sys.h"
+#include "kenro/part/sdnotify.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -26,7 +28,7 @@ struct stream {
 
 struct relayed {
         struct stream in, out; /* to the program's terminal, and from it */
-        int signals, pidfd, master, tty;
+        int signals, pidfd, master, tty, ready;
         bool ended;  /* the program; what it has written is still to be told */
         size_t tail; /* how much of that has been */
         struct termios saved;
@@ -153,15 +155,28 @@ static bool is_drained(struct relayed *r)
         return r->out.begin == r->out.end;
 }
 
-static int loop(struct relayed *r, struct err *e)
+/* This process stays, so the manager can take its time. */
+static void hand_on_readiness(struct relayed *r, const struct foreground *f)
 {
-        struct pollfd p[6];
+        struct err e;
+
+        if (!sdnotify_is_ready(r->ready))
+                return;
+        r->ready = -1;
+        if (sdnotify_forward(f->manager, f->pid, false, &e) < 0)
+                log_warn("%s", e.text);
+}
+
+static int loop(struct relayed *r, const struct foreground *f, struct err *e)
+{
+        struct pollfd p[7];
 
         while (!r->ended || !is_drained(r)) {
                 p[0] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
                 p[1] = (struct pollfd){ .fd = r->ended ? -1 : r->pidfd, .events = POLLIN };
                 watch(&r->in, p + 2);
                 watch(&r->out, p + 4);
+                p[6] = (struct pollfd){ .fd = r->ready, .events = POLLIN };
                 if (poll(p, sizeof(p) / sizeof(p[0]), -1) < 0) {
                         if (errno == EINTR)
                                 continue;
@@ -171,6 +186,8 @@ static int loop(struct relayed *r, struct err *e)
                         return 0;
                 pass(&r->in, p + 2);
                 pass(&r->out, p + 4);
+                if (p[6].fd >= 0 && p[6].revents)
+                        hand_on_readiness(r, f);
                 if (p[1].fd >= 0 && p[1].revents) {
                         r->ended = true;
                         r->in.from = r->in.to = -1;
@@ -190,9 +207,13 @@ static int status_of(pid_t pid, struct err *e)
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int foreground_wait(pid_t pid, int pidfd, int master, struct err *e)
+int foreground_wait(const struct foreground *f, struct err *e)
 {
-        struct relayed r = { .pidfd = pidfd, .master = master, .tty = -1, .signals = -1 };
+        struct relayed r = { .pidfd = f->pidfd,
+                             .master = f->master,
+                             .tty = -1,
+                             .signals = -1,
+                             .ready = f->ready_fd };
         sigset_t all;
         int result;
 
@@ -201,19 +222,19 @@ int foreground_wait(pid_t pid, int pidfd, int master, struct err *e)
         if (r.signals < 0)
                 return err_sys(e, errno, "cannot receive signals");
         r.in.from = r.in.to = r.out.from = r.out.to = -1;
-        if (master >= 0) {
+        if (r.master >= 0) {
                 /* Its description is ours alone, unlike those of 0, 1 and 2. */
-                if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+                if (fcntl(r.master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
                         return err_sys(e, errno, "cannot use the terminal's master");
                 r.in.from = STDIN_FILENO;
-                r.in.to = r.out.from = master;
+                r.in.to = r.out.from = r.master;
                 r.out.to = STDOUT_FILENO;
                 make_raw(&r);
         }
-        result = loop(&r, e);
+        result = loop(&r, f, e);
         if (r.raw)
                 (void)tcsetattr(r.tty, TCSANOW, &r.saved); /* nothing else can be done */
         fd_close(&r.tty);
         fd_close(&r.signals);
-        return result < 0 ? -1 : status_of(pid, e);
+        return result < 0 ? -1 : status_of(f->pid, e);
 }

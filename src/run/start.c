@@ -1,8 +1,13 @@
 #include "kenro/run/start.h"
 
+#include "kenro/base/fd.h"
 #include "kenro/base/log.h"
+#include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
+
+#include <errno.h>
+#include <poll.h>
 
 static bool has(const struct container *c, enum hook_point point)
 {
@@ -18,14 +23,32 @@ static int release(struct container *c, const struct host *host, struct err *e)
         return err_set(e, "init was killed before it could execute the program");
 }
 
-int container_start(struct container *c, const struct host *host, const struct host_cgroup *cg,
-                    struct arena *a, struct err *e)
+int container_wait_ready(const struct container *c, int sock, const char *host_socket,
+                         struct err *e)
 {
+        struct pollfd p[2] = { { .fd = sock, .events = POLLIN },
+                               { .fd = c->pidfd, .events = POLLIN } };
+
+        while (!p[0].revents || !sdnotify_is_ready(sock)) {
+                if (p[1].revents)
+                        return 0; /* it has ended, which the manager sees by itself */
+                if (poll(p, 2, -1) < 0 && errno != EINTR)
+                        return err_sys(e, errno, "cannot wait for the service to be ready");
+        }
+        return sdnotify_forward(host_socket, (pid_t)c->state.pid, true, e);
+}
+
+int container_start(struct container *c, const struct host *host, const struct host_cgroup *cg,
+                    const char *host_socket, struct arena *a, struct err *e)
+{
+        autoclose int ready = -1;
         struct hook_plan hooks;
         struct err late;
         int r = 0;
 
         if (has(c, HOOK_POSTSTART) && hooks_load(c->dir_fd, a, &hooks, e) < 0)
+                return -1;
+        if (host_socket && c->state.notifies && (ready = sdnotify_listen(c->dir_fd, e)) < 0)
                 return -1;
         r = release(c, host, e);
         if (r < 0 && !has(c, HOOK_START_CONTAINER))
@@ -34,5 +57,8 @@ int container_start(struct container *c, const struct host *host, const struct h
                 r = hooks_run(&hooks, HOOK_POSTSTART, &c->state, "running", e);
         if (r < 0 && container_delete(c, host->proc_fd, cg, true, a, &late) < 0)
                 log_warn("%s", late.text);
-        return r;
+        if (r < 0 || ready < 0)
+                return r;
+        container_unlock(c);
+        return container_wait_ready(c, ready, host_socket, e);
 }

@@ -38,6 +38,7 @@ static const struct json_field fields[] = {
         { "ownUser",     J_BOOL, AT(own_user) },
         { "ownPid",      J_BOOL, AT(own_pid) },
         { "hooks",       J_U64, AT(hooks) },
+        { "notifies",    J_BOOL, AT(notifies) },
         { "annotations", J_MAP, J_STR, AT(annotations) },
         { 0 },
 };

@@ -9,6 +9,7 @@
 #include "kenro/part/keyring.h"
 #include "kenro/part/loopback.h"
 #include "kenro/part/procfs.h"
+#include "kenro/part/sdnotify.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
 #include "kenro/run/notify.h"
@@ -340,6 +341,8 @@ static int mounts_cell(struct job *j, struct err *e)
         const struct mount_made made = { j->dev_fd, j->proc_fd };
 
         if (mount_child(&j->plan->mount, j->root_fd, &made, e) < 0)
+                return -1;
+        if (j->notify_fd >= 0 && sdnotify_child(j->notify_fd, j->root_fd, e) < 0)
                 return -1;
         return device_child(&j->plan->device, j->root_fd, j->stash_fd, e);
 }

@@ -61,6 +61,19 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
         return spec_check_process_unbuilt(&src, "", ret, e);
 }
 
+int spec_strings_add(struct strings *set, const char *text, struct arena *a, struct err *e)
+{
+        const char **v = ARENA_NEW(a, const char *, set->n + 1, e);
+
+        if (!v)
+                return -1;
+        if (set->n)
+                memcpy(v, set->v, set->n * sizeof(*v));
+        v[set->n] = text;
+        *set = (struct strings){ v, set->n + 1 };
+        return 0;
+}
+
 const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type)
 {
         if (!s->linux_)

@@ -4,10 +4,12 @@ process, sockets to listen on, and the word that a service is ready."""
 import os
 import select
 import signal
+import socket
+import subprocess
 
 import pytest
 
-from kenrotest import config, write_config
+from kenrotest import config, shell, user_namespace, write_config
 
 
 def is_process(fd, pid):
@@ -53,3 +55,188 @@ def test_a_socket_that_is_not_there_ends_what_was_begun(kenro, bundle, tmp_path)
     kenro.ok("run", "-d", "--bundle", bundle, "c")
     assert kenro.fails("exec", "--pidfd-socket", tmp_path / "no", "c", "/bin/sleep", "1000",
                        status=255) == "exec c: " + error
+
+
+def listening(kenro, bundle, environment, *args, fds=1):
+    """Run with FDS pipes from descriptor 3 on; the shell's own pid is then kenro's."""
+    pipes = [os.pipe() for _ in range(fds)]
+    moves = " ".join(f"{3 + i}<&{r}" for i, (r, _) in enumerate(pipes))
+    command = " ".join(kenro.command(*args, "--bundle", bundle, "c"))
+    try:
+        for i, (_, w) in enumerate(pipes):
+            os.write(w, f"pipe {i}".encode())
+            os.close(w)
+        r = subprocess.run(["bash", "-c", f"{environment} exec {command} {moves}"], text=True,
+                           capture_output=True, pass_fds=[r for r, _ in pipes], timeout=60)
+    finally:
+        for read, _ in pipes:
+            os.close(read)
+    assert (r.returncode, r.stderr) == (0, "")
+    return r.stdout
+
+
+SHOW = "env | grep ^LISTEN | sort; cat <&3; ls /proc/self/fd"
+
+
+def test_sockets_of_a_service_manager_go_to_the_program(kenro, bundle):
+    write_config(bundle, shell(SHOW + "; cat <&4"))
+    out = listening(kenro, bundle, "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=a:b", "run", fds=2)
+    assert out.startswith("LISTEN_FDNAMES=a:b\nLISTEN_FDS=2\nLISTEN_PID=1\npipe 0")
+    assert out.endswith("pipe 1")
+
+
+def test_those_for_another_process_do_not(kenro, bundle):
+    write_config(bundle, shell("env; ls /proc/self/fd"))
+    out = listening(kenro, bundle, "LISTEN_PID=1 LISTEN_FDS=1", "run")
+    assert "LISTEN" not in out
+    assert out.split()[-4:] == ["0", "1", "2", "3"]  # 3 is the directory
+
+
+def test_preserved_descriptors_come_after_them(kenro, bundle):
+    write_config(bundle, shell("cat <&3; cat <&4; echo $LISTEN_FDS"))
+    out = listening(kenro, bundle, "LISTEN_PID=$$ LISTEN_FDS=1", "run", "--preserve-fds", "1",
+                    fds=2)
+    assert out == "pipe 0pipe 11\n"
+
+
+def test_an_engine_that_passes_them_itself_is_left_alone(kenro, bundle):
+    """Podman puts the variables into the configuration and preserves the descriptors."""
+    c = shell("echo $LISTEN_FDS $LISTEN_PID; cat <&3")
+    c["process"]["env"] += ["LISTEN_FDS=1", "LISTEN_PID=1"]
+    write_config(bundle, c)
+    out = listening(kenro, bundle, "LISTEN_PID=99999 LISTEN_FDS=1", "run", "--preserve-fds", "1")
+    assert out == "1 1\npipe 0"
+
+
+class Manager:
+    """What systemd is to a service of Type=notify."""
+
+    def __init__(self, path):
+        self.address = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + self.address[1:] if self.address[0] == "@" else self.address)
+        self.socket.settimeout(20)
+
+    def receive(self):
+        data, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
+        return data.decode(), fds
+
+    def silent(self):
+        return not select.select([self.socket], [], [], 0)[0]
+
+
+@pytest.fixture
+def manager(tmp_path):
+    m = Manager(tmp_path / "manager")
+    yield m
+    m.socket.close()
+
+
+def service(script):
+    return shell(f"test -S $NOTIFY_SOCKET || exit 9; {script}")
+
+
+def test_start_returns_when_the_service_is_ready(kenro, bundle, manager):
+    write_config(bundle, service("read word </go; say STATUS=x \"$word\"; exec sleep 1000"))
+    os.mkfifo(bundle / "rootfs/go")
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
+    kenro.ok("create", "--bundle", bundle, "c", env=environment)
+    p = kenro.popen("start", "c", env=environment)
+    with open(bundle / "rootfs/go", "w") as go:
+        assert manager.silent() and p.poll() is None
+        go.write("READY=1\n")
+    message, fds = manager.receive()
+    assert message == f"READY=1\nMAINPID={kenro.pid('c')}" and fds == []
+    message, fds = manager.receive()
+    assert message == "BARRIER=1" and len(fds) == 1
+    assert p.poll() is None  # the manager may still want to know who sent it
+    os.close(fds[0])
+    assert p.wait(20) == 0
+    assert kenro.status("c") == "running"
+
+
+def test_create_does_not_wait(kenro, bundle, manager):
+    write_config(bundle, service("sleep 1000"))
+    kenro.ok("create", "--bundle", bundle, "c",
+             env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    assert kenro.status("c") == "created"
+
+
+def test_start_returns_when_the_service_ends_first(kenro, bundle, manager):
+    write_config(bundle, service("exit 3"))
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
+    kenro.ok("create", "--bundle", bundle, "c", env=environment)
+    kenro.ok("start", "c", env=environment)
+    assert manager.silent()
+
+
+def test_a_waiting_start_does_not_keep_others_away(kenro, bundle, manager):
+    write_config(bundle, service("sleep 1000"))
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
+    kenro.ok("create", "--bundle", bundle, "c", env=environment)
+    p = kenro.popen("start", "c", env=environment)
+    kenro.wait_for("c", "running")
+    kenro.ok("exec", "c", "/bin/true")
+    kenro.ok("delete", "--force", "c")
+    assert p.wait(20) == 0
+
+
+@pytest.mark.parametrize("abstract", (False, True))
+def test_run_tells_it_while_it_waits(kenro, bundle, tmp_path, abstract):
+    manager = Manager(f"@{tmp_path.name}-manager" if abstract else tmp_path / "manager")
+    write_config(bundle, service("say READY=1; exec sleep 1000"))
+    p = kenro.popen("run", "--bundle", bundle, "c",
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    message, _ = manager.receive()
+    assert message == f"READY=1\nMAINPID={kenro.pid('c')}"
+    kenro.ok("kill", "c", "KILL")
+    assert p.wait(20) == 137
+    manager.socket.close()
+
+
+def test_a_detached_run_waits_for_it(kenro, bundle, manager):
+    write_config(bundle, service("say READY=1; exec sleep 1000"))
+    p = kenro.popen("run", "-d", "--bundle", bundle, "c",
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    assert manager.receive()[0].startswith("READY=1\n")
+    os.close(manager.receive()[1][0])
+    assert p.wait(20) == 0
+
+
+@pytest.mark.parametrize("message", ("READY=0", "XREADY=1", "READY=12", "STOPPING=1",
+                                     "MAINPID=1", "X" * 5000 + "\nREADY=1"))
+def test_nothing_else_of_a_service_reaches_the_manager(kenro, bundle, manager, message):
+    write_config(bundle, service(f"say '{message}'; say 'A=b\nREADY=1'; exec sleep 1000"))
+    p = kenro.popen("run", "--bundle", bundle, "c",
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    assert manager.receive()[0] == f"READY=1\nMAINPID={kenro.pid('c')}"
+    assert manager.silent()
+    kenro.ok("kill", "c", "KILL")
+    p.wait(20)
+
+
+def test_a_user_of_the_container_can_say_it(kenro, bundle, manager):
+    c = user_namespace(service("say READY=1; exec sleep 1000"))
+    c["process"]["user"] = {"uid": 1000, "gid": 1000}
+    subprocess.run(["chown", "-R", "100000:100000", bundle / "rootfs"], check=True)
+    write_config(bundle, c)
+    p = kenro.popen("run", "--bundle", bundle, "c",
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    assert manager.receive()[0].startswith("READY=1\n")
+    kenro.ok("kill", "c", "KILL")
+    p.wait(20)
+
+
+def test_the_program_cannot_change_what_lies_around_the_socket(kenro, bundle, manager):
+    write_config(bundle, service("rm $NOTIFY_SOCKET; touch /run/notify/x; say READY=1; "
+                                 "exec sleep 1000"))
+    p = kenro.popen("run", "--bundle", bundle, "c", stderr=subprocess.PIPE,
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+    assert manager.receive()[0].startswith("READY=1\n")
+    kenro.ok("kill", "c", "KILL")
+    assert p.communicate()[1].count("Read-only file system") == 2
+
+
+def test_without_a_manager_there_is_no_socket(kenro, bundle):
+    write_config(bundle, shell("echo \"<$NOTIFY_SOCKET>\"; ls /run"))
+    assert kenro.ok("run", "--bundle", bundle, "c", env={"NOTIFY_SOCKET": ""}) == "<>\n"

@@ -25,12 +25,12 @@ NO_UNIT_TEST = {
     "private to seccomp: tests/unit/part/seccomp.c and tests/differential":
         "part/seccomp_arch part/seccomp_bpf part/seccomp_interpret part/seccomp_rule",
     "a few system calls without a decision: tests/cli":
-        "base/tree part/keyring part/loopback part/mount part/oom part/stash",
+        "base/tree part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
     "leads other modules: tests/cli":
         "run/create run/exec run/foreground run/hooks run/image run/notify run/spawn run/start "
         "run/steps",
     "a command, tested as one: tests/cli":
-        "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/lifecycle cmd/prepare "
+        "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/inherit cmd/lifecycle cmd/prepare "
         "cmd/spec cmd/state",
 }
 

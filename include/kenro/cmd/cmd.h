@@ -31,7 +31,8 @@ struct cli {
         int n_operands;
         void *options; /* the command's own structure, at most OPTIONS_BYTES_MAX */
         struct arena *arena, *scratch;
-        char *args; /* as in struct host */
+        unsigned listen_fds; /* descriptors from 3 on that a service manager gave us */
+        char *args;          /* as in struct host */
         size_t args_len;
 };
 

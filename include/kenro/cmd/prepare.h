@@ -13,6 +13,7 @@ struct prepared {
         const struct plan *plan;
         const char *bundle; /* absolute */
         int bundle_fd;
+        bool notifies; /* the container is a service that says when it is ready */
 };
 
 /* Changes nothing on the host. ID may be a placeholder. */

@@ -19,6 +19,7 @@ struct create_input {
         const struct host_cgroup *cgroup;
         const struct spec_file *file; /* its text is kept for exec */
         int console_fd;               /* where the terminal's master goes, or -1 */
+        bool notifies;                /* the program says when it is ready: sdnotify */
         bool waits;                   /* for `start`; else the program runs at once */
 };
 
@@ -27,6 +28,7 @@ struct created {
         struct container container;
         pid_t pid;
         int pidfd;
+        int ready_fd; /* where a service says that it is ready, or -1 */
 };
 
 /* On failure nothing is left behind. */

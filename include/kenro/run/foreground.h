@@ -11,9 +11,17 @@
  * with SUBREAPER, orphans of the container become our children. */
 int foreground_begin(bool subreaper, struct err *e);
 
-/* Relay until PID, a child with the descriptor PIDFD, ends. MASTER is its
- * terminal's, or -1. Returns its exit status, or 128 + the signal, or -1. */
-int foreground_wait(pid_t pid, int pidfd, int master, struct err *e);
+/* What is waited for: a child. */
+struct foreground {
+        pid_t pid;
+        int pidfd;
+        int master;          /* its terminal's, or -1 */
+        int ready_fd;        /* where it says that it is ready, or -1 */
+        const char *manager; /* who is told then, as in NOTIFY_SOCKET */
+};
+
+/* Relay until it ends. Returns its exit status, or 128 + the signal, or -1. */
+int foreground_wait(const struct foreground *f, struct err *e);
 
 /* The terminal the caller sits at: standard error, output or input, or the
  * controlling one. A new descriptor, or -1. */

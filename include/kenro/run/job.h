@@ -30,10 +30,12 @@ struct job {
         struct cgroup cgroup; /* what the clone goes into */
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
+        int notify_fd;                 /* the directory of sdnotify's socket, or -1 */
         int console_fd;                /* where the terminal's master goes, or -1 */
         int root_fd;                   /* the container's root, in the child */
         int place_fd;                  /* where it lies on the host, for hooks, or -1 */
         int creating_fd, created_fd;   /* the state, for the hooks in the container, or -1 */
+        int ready_fd;                  /* parent: where a service says that it is ready, or -1 */
         int agent_fd;                  /* parent: the connection to seccomp's agent, or -1 */
         bool hooked;                   /* parent: hooks have run, so poststop's have to */
         uint64_t root_mount;           /* its mount id */
@@ -53,6 +55,6 @@ struct job {
         {                                                                                          \
                 .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
                 .proc_fd = -1, .console_fd = -1, .root_fd = -1, .place_fd = -1, .creating_fd = -1, \
-                .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .agent_fd = -1,      \
-                .pidfd = -1                                                                        \
+                .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .notify_fd = -1,     \
+                .ready_fd = -1, .agent_fd = -1, .pidfd = -1                                        \
         }

@@ -28,6 +28,7 @@ struct state {
         uint64_t filter_flags; /* ... loaded with these SECCOMP_FILTER_FLAG_* */
         bool own_user;         /* a user namespace of its own */
         bool own_pid;          /* a new pid namespace: it ends with init */
+        bool notifies;         /* it has a socket to say that it is ready */
         uint64_t hooks;        /* a bit for each enum hook_point that has some */
         struct pairs annotations;
 };

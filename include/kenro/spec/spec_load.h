@@ -28,6 +28,9 @@ int spec_parse(const struct json_source *src, struct spec *ret, struct err *e);
 /* The `process` object that `exec --process PATH` names. "-" is not special. */
 int spec_load_process(const char *path, struct arena *a, struct spec_process *ret, struct err *e);
 
+/* Make SET a copy of itself with one more string, which is borrowed. */
+int spec_strings_add(struct strings *set, const char *text, struct arena *a, struct err *e);
+
 /* The entry of linux.namespaces of TYPE (CLONE_NEW*), or NULL: inherited. */
 const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type);
 

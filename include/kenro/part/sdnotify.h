@@ -1,0 +1,34 @@
+/* The readiness of a service in the container, told to the service manager outside:
+ * sd_notify(3). The container's program writes to a socket of the runtime's own, of
+ * whose messages only READY=1 goes any further. */
+#pragma once
+
+#include "kenro/base/err.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define SDNOTIFY_DIR "/run/notify" /* in the container */
+#define SDNOTIFY_ENV "NOTIFY_SOCKET=" SDNOTIFY_DIR "/notify.sock"
+
+/* Make the directory for the socket in DIR_FD, a container's: a detached, read-only
+ * mount of it, or -1. */
+int sdnotify_parent(int dir_fd, struct err *e);
+
+/* Attach it below the container's root. */
+int sdnotify_child(int tree_fd, int root_fd, struct err *e);
+
+/* Remove it from DIR_FD again. */
+void sdnotify_undo(int dir_fd);
+
+/* Listen in the directory made before: a new socket or -1. Anybody in the container
+ * may write to it. */
+int sdnotify_listen(int dir_fd, struct err *e);
+
+/* SOCK can be read. Whether the message was that the service is ready. */
+bool sdnotify_is_ready(int sock);
+
+/* Tell the manager at HOST_SOCKET, as in NOTIFY_SOCKET, that the service is ready and
+ * is PID. With BARRIER wait until it has read that, at most 30 s: it must ask who
+ * sent it before this process is gone. */
+int sdnotify_forward(const char *host_socket, pid_t pid, bool barrier, struct err *e);

@@ -1,0 +1,147 @@
+#include "kenro/part/sdnotify.h"
+
+#include "kenro/base/fd.h"
+#include "kenro/base/path.h"
+#include "kenro/base/sys.h"
+#include "kenro/base/tree.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define DIRECTORY "notify"
+#define SOCKET "notify.sock"
+
+enum { MESSAGE_MAX = 4096, BARRIER_MS = 30000 };
+
+int sdnotify_parent(int dir_fd, struct err *e)
+{
+        autoclose int fd = -1, tree = -1;
+        int r;
+
+        if (mkdirat(dir_fd, DIRECTORY, 0755) < 0)
+                return err_sys(e, errno, "NOTIFY_SOCKET: cannot make its directory");
+        fd = openat(dir_fd, DIRECTORY, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return err_sys(e, errno, "NOTIFY_SOCKET: cannot open its directory");
+        tree = tree_clone(fd, "", false);
+        r = tree < 0 ? tree
+                     : tree_attr(tree,
+                                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                         MOUNT_ATTR_NOEXEC,
+                                 0, false);
+        if (r == 0)
+                r = tree_propagation(tree, MS_PRIVATE);
+        if (r < 0)
+                return err_sys(e, -r, "NOTIFY_SOCKET: cannot make a mount of its directory");
+        return fd_take(&tree);
+}
+
+int sdnotify_child(int tree_fd, int root_fd, struct err *e)
+{
+        autoclose int target = path_make_in(root_fd, SDNOTIFY_DIR, false, e);
+        int r;
+
+        if (target < 0)
+                return err_in(e, "NOTIFY_SOCKET");
+        r = tree_attach(tree_fd, target);
+        return r < 0 ? err_sys(e, -r, "NOTIFY_SOCKET: cannot mount its directory") : 0;
+}
+
+void sdnotify_undo(int dir_fd)
+{
+        (void)unlinkat(dir_fd, DIRECTORY "/" SOCKET, 0); /* gone is what we want */
+        (void)unlinkat(dir_fd, DIRECTORY, AT_REMOVEDIR);
+}
+
+int sdnotify_listen(int dir_fd, struct err *e)
+{
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        autoclose int dir = openat(dir_fd, DIRECTORY,
+                                   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        autoclose int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        mode_t mask = umask(0);
+        int r;
+
+        snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" SOCKET, dir);
+        r = bind(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno : 0;
+        umask(mask);
+        if (r != 0)
+                return err_sys(e, r, "NOTIFY_SOCKET: cannot listen");
+        return fd_take(&sock);
+}
+
+bool sdnotify_is_ready(int sock)
+{
+        static const char ready[] = "READY=1";
+        char text[MESSAGE_MAX + 1];
+        ssize_t n = recv(sock, text, MESSAGE_MAX, MSG_TRUNC);
+
+        if (n <= 0 || n > MESSAGE_MAX)
+                return false;
+        text[n] = '\0';
+        for (char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strcspn(line, "\n") == sizeof(ready) - 1 &&
+                    memcmp(line, ready, sizeof(ready) - 1) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* "/path", or "@name" in the abstract namespace. */
+static int connect_to(const char *path, struct err *e)
+{
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        autoclose int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        size_t len = strlen(path);
+
+        if (sock < 0)
+                return err_sys(e, errno, "NOTIFY_SOCKET: cannot make a socket");
+        if ((path[0] != '/' && path[0] != '@') || len >= sizeof(sa.sun_path))
+                return err_set(e, "NOTIFY_SOCKET: '%.120s' is no address of a socket", path);
+        memcpy(sa.sun_path, path, len);
+        if (path[0] == '@')
+                sa.sun_path[0] = '\0';
+        len += offsetof(struct sockaddr_un, sun_path) + (path[0] == '/');
+        if (connect(sock, (struct sockaddr *)&sa, (socklen_t)len) < 0)
+                return err_sys(e, errno, "NOTIFY_SOCKET: cannot connect to %s", path);
+        return fd_take(&sock);
+}
+
+static int send_barrier(int sock, struct err *e)
+{
+        autoclose int ours = -1, theirs = -1;
+        struct pollfd p = { .events = 0 };
+        int pair[2], r;
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return err_sys(e, errno, "cannot make a pipe");
+        ours = pair[0];
+        theirs = pair[1];
+        if (fd_send(sock, "BARRIER=1", strlen("BARRIER=1"), theirs, e) < 0)
+                return -1;
+        fd_close(&theirs);
+        p.fd = ours; /* it hangs up when the manager has come so far */
+        do
+                r = poll(&p, 1, BARRIER_MS);
+        while (r < 0 && errno == EINTR);
+        return 0;
+}
+
+int sdnotify_forward(const char *host_socket, pid_t pid, bool barrier, struct err *e)
+{
+        autoclose int sock = connect_to(host_socket, e);
+        char text[48];
+
+        if (sock < 0)
+                return -1;
+        snprintf(text, sizeof(text), "READY=1\nMAINPID=%d", pid);
+        if (fd_send(sock, text, strlen(text), -1, e) < 0 || (barrier && send_barrier(sock, e) < 0))
+                return err_in(e, "NOTIFY_SOCKET");
+        return 0;
+}

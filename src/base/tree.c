@@ -31,6 +31,13 @@ int tree_propagation(int fd, uint64_t how)
         return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (how & MS_REC ? AT_RECURSIVE : 0), &attr);
 }
 
+int tree_idmap(int fd, int userns, bool recursive)
+{
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+
+        return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr);
+}
+
 int tree_attach(int tree, int target)
 {
         return sys_move_mount(tree, "", target, "",

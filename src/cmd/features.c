@@ -17,7 +17,7 @@
 /* Names that are known only to be refused are no feature. */
 static bool is_built(const char *name)
 {
-        static const char *const unbuilt[] = { "", "idmap", "ridmap", "tmpcopyup" };
+        static const char *const unbuilt[] = { "", "tmpcopyup" };
 
         for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
                 if (strcmp(name, unbuilt[i]) == 0)
@@ -93,12 +93,17 @@ static void seccomp(struct json_out *o)
         json_map_end(o);
 }
 
-static void disabled(struct json_out *o, const char *key)
+static void enabled(struct json_out *o, const char *key, bool is)
 {
         json_key(o, key);
         json_map(o);
-        json_key_bool(o, "enabled", false);
+        json_key_bool(o, "enabled", is);
         json_map_end(o);
+}
+
+static void disabled(struct json_out *o, const char *key)
+{
+        enabled(o, key, false);
 }
 
 static void linux_part(struct json_out *o)
@@ -114,7 +119,7 @@ static void linux_part(struct json_out *o)
         disabled(o, "intelRdt");
         json_key(o, "mountExtensions");
         json_map(o);
-        disabled(o, "idmap");
+        enabled(o, "idmap", true);
         json_map_end(o);
         disabled(o, "netDevices");
         json_map_end(o);

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+enum { MAP_TEXT_MAX = 4096 };     /* what the kernel takes in one write is less */
 enum { MAP_BYTES_MAX = 1 << 16 }; /* 340 lines of three numbers are 11 KiB */
 
 static const char *map_text(const struct id_mappings *m, struct arena *a, struct err *e)
@@ -75,12 +76,14 @@ static int read_map(int proc_fd, pid_t pid, const char *name, struct arena *a,
         return text ? parse_map(text, a, ret, e) : err_in(e, "%s", name);
 }
 
-/* Be in the user namespace FD until SOCK's other end closes. */
+/* Be in the user namespace FD, or a new one for -1, until SOCK's other end closes. */
 _Noreturn static void stay(int fd, int sock)
 {
         char c = 0;
 
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setns(fd, CLONE_NEWUSER) < 0)
+        /* Who is in there already may not trace this process. */
+        if (fd < 0 ? unshare(CLONE_NEWUSER) < 0
+                   : prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setns(fd, CLONE_NEWUSER) < 0)
                 c = (char)errno;
         if (write(sock, &c, 1) == 1)
                 (void)!read(sock, &c, 1);
@@ -109,6 +112,57 @@ int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
         fd_close(&sock);
         (void)waitpid(pid, NULL, 0);
         return r;
+}
+
+static int write_map(const struct id_mappings *m, int proc_fd, pid_t pid, const char *name)
+{
+        char path[40], text[MAP_TEXT_MAX];
+        size_t at = 0;
+
+        for (size_t i = 0; i < m->n && at < sizeof(text); i++)
+                at += (size_t)snprintf(text + at, sizeof(text) - at, "%u %u %u\n",
+                                       m->v[i].container, m->v[i].host, m->v[i].size);
+        if (at >= sizeof(text))
+                return -E2BIG;
+        snprintf(path, sizeof(path), "%d/%s", pid, name);
+        return file_poke(proc_fd, path, text);
+}
+
+static int open_mapped(const struct id_mappings *uids, const struct id_mappings *gids, int proc_fd,
+                       pid_t pid, struct err *e)
+{
+        char path[40];
+        int r = write_map(uids, proc_fd, pid, "uid_map");
+
+        if (r >= 0)
+                r = write_map(gids, proc_fd, pid, "gid_map");
+        if (r < 0)
+                return err_sys(e, -r, "cannot map ids in a user namespace");
+        snprintf(path, sizeof(path), "%d/ns/user", pid);
+        r = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+        return r < 0 ? err_sys(e, errno, "cannot open a user namespace") : r;
+}
+
+int idmap_make(const struct id_mappings *uids, const struct id_mappings *gids, int proc_fd,
+               struct err *e)
+{
+        int sock, fd = -1;
+        pid_t pid = fd_fork(&sock, e);
+        char c;
+
+        if (pid < 0)
+                return -1;
+        if (pid == 0)
+                stay(-1, sock);
+        if (read(sock, &c, 1) != 1)
+                err_set(e, "cannot make a user namespace");
+        else if (c != 0)
+                err_sys(e, c, "cannot make a user namespace");
+        else
+                fd = open_mapped(uids, gids, proc_fd, pid, e);
+        fd_close(&sock);
+        (void)waitpid(pid, NULL, 0);
+        return fd;
 }
 
 bool idmap_is_same(const struct id_mappings *a, const struct id_mappings *b)

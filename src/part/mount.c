@@ -78,6 +78,22 @@ int mount_make(const struct mount_entry *m, struct err *e)
         return r < 0 ? fs_error(fs, -r, "cannot be mounted", m->type, e) : r;
 }
 
+int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e)
+{
+        int r = tree_idmap(m->tree_fd, userns, m->o.ridmap);
+
+        if (r >= 0)
+                return 0;
+        err_sys(e, -r, "cannot map the ids of the source %s", m->source);
+        if (r == -EINVAL)
+                return err_hint(e, "its file system cannot do that with this kernel%s",
+                                m->o.ridmap ? ", or that of a mount below it" : "");
+        if (r == -EPERM)
+                return err_hint(e, "its ids are mapped already, or the file system is not the "
+                                   "host's own");
+        return -1;
+}
+
 static int set_attr(int fd, uint64_t set, uint64_t clear, bool recursive, struct err *e)
 {
         int r = tree_attr(fd, set, clear, recursive);

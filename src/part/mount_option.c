@@ -12,11 +12,12 @@ enum action {
         PROPAGATE,
         BIND,
         REMOUNT,
+        IDMAP,
         FLAG,   /* of the super block, for fsconfig(2) */
         UNFLAG, /* its default again */
         IGNORE, /* the default, or what only mount(8) does */
         UNBUILT,
-        RECURSIVE = 16, /* added to SET, CLEAR, ATIME, BIND */
+        RECURSIVE = 16, /* added to SET, CLEAR, ATIME, BIND, IDMAP */
 };
 
 /* The super block's flags by fsconfig(2)'s names. */
@@ -35,7 +36,7 @@ const struct name mount_option_names[] = {
         { "diratime", DO(CLEAR, MOUNT_ATTR_NODIRATIME) },
         { "dirsync", DO(FLAG, DIRSYNC) },
         { "exec", DO(CLEAR, MOUNT_ATTR_NOEXEC) },
-        { "idmap", DO(UNBUILT, 0) },
+        { "idmap", DO(IDMAP, 0) },
         { "iversion", DO(FLAG, IVERSION) },
         { "lazytime", DO(FLAG, LAZYTIME) },
         { "loud", DO(IGNORE, 0) },
@@ -59,7 +60,7 @@ const struct name mount_option_names[] = {
         { "relatime", DO(ATIME, MOUNT_ATTR_RELATIME) },
         { "remount", DO(REMOUNT, 0) },
         { "rexec", DO(CLEAR + RECURSIVE, MOUNT_ATTR_NOEXEC) },
-        { "ridmap", DO(UNBUILT, 0) },
+        { "ridmap", DO(IDMAP + RECURSIVE, 0) },
         { "rnoatime", DO(ATIME + RECURSIVE, MOUNT_ATTR_NOATIME) },
         { "rnodev", DO(SET + RECURSIVE, MOUNT_ATTR_NODEV) },
         { "rnodiratime", DO(SET + RECURSIVE, MOUNT_ATTR_NODIRATIME) },
@@ -147,6 +148,10 @@ static int apply(const struct name *known, struct mount_options *r, unsigned *fl
         case BIND:
                 r->bind = true;
                 r->recursive |= deep;
+                return 0;
+        case IDMAP:
+                r->idmap = true;
+                r->ridmap |= deep;
                 return 0;
         case REMOUNT:
                 r->remount = true;

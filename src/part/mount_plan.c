@@ -15,6 +15,7 @@
 /* What sources are looked up by. */
 struct where {
         const struct bundle *bundle;
+        const struct spec_linux *linux_;
         struct stat root; /* the root file system's directory */
 };
 
@@ -106,6 +107,25 @@ static int below_root(const char *source, const struct where *w, char clean[PATH
         }
 }
 
+/* By its own mappings, or else by the container's. */
+static int plan_idmap(struct mount_entry *m, const struct spec_mount *sm,
+                      const struct spec_linux *l, struct err *e)
+{
+        if (!m->o.idmap && sm->uid_mappings.n == 0)
+                return 0;
+        if (m->kind == MOUNT_INSIDE)
+                return err_set(e, "a source in the root file system cannot be id-mapped");
+        if (m->kind != MOUNT_BIND)
+                return err_set(e, "only a bind mount can be id-mapped");
+        m->uids = sm->uid_mappings.n > 0 ? sm->uid_mappings : l->uid_mappings;
+        m->gids = sm->gid_mappings.n > 0 ? sm->gid_mappings : l->gid_mappings;
+        if (m->uids.n > 0 && m->gids.n > 0)
+                return 0;
+        err_set(e, "nothing says how to map its ids");
+        return err_hint(e,
+                        "give it uidMappings and gidMappings, or the container a user namespace");
+}
+
 /* A source below the root file system means the container's view of it, with
  * what earlier entries have mounted there. */
 static int plan_bind(struct mount_entry *m, const struct where *w, struct arena *a, struct err *e)
@@ -187,6 +207,8 @@ static int plan_one(const struct spec_mount *sm, const struct where *w, struct a
                 m->o.bind = true;
         if ((m->o.bind ? plan_bind(m, w, a, e) : plan_fs(m, e)) < 0)
                 return -1;
+        if (plan_idmap(m, sm, w->linux_, e) < 0)
+                return -1;
         return check_dest(m, e);
 }
 
@@ -228,7 +250,7 @@ static int plan_dev(struct mount_plan *r, struct arena *a, struct err *e)
 int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs, struct arena *a,
                struct mount_plan *ret, struct err *e)
 {
-        struct where w = { .bundle = b };
+        struct where w = { .bundle = b, .linux_ = s->linux_ };
         struct mount_plan r = { .dev = -1 };
 
         if (stat(rootfs, &w.root) < 0)

@@ -92,6 +92,29 @@ static int prepare_readiness(struct job *j, struct err *e)
         return j->waits || j->ready_fd >= 0 ? 0 : -1;
 }
 
+/* Sources whose ids are seen otherwise. Engines give many the same mappings. */
+static int map_mounts(const struct mount_plan *p, int proc_fd, struct err *e)
+{
+        const struct mount_entry *last = NULL;
+        autoclose int userns = -1;
+
+        for (size_t i = 0; i < p->n; i++) {
+                const struct mount_entry *m = &p->v[i];
+
+                if (m->uids.n == 0)
+                        continue;
+                if (!last || !idmap_is_same(&m->uids, &last->uids) ||
+                    !idmap_is_same(&m->gids, &last->gids)) {
+                        fd_close(&userns);
+                        userns = idmap_make(&m->uids, &m->gids, proc_fd, e);
+                }
+                last = m;
+                if (userns < 0 || mount_idmap_parent(m, userns, e) < 0)
+                        return err_in(e, "mounts[%zu] (%s)", m->index, m->dest);
+        }
+        return 0;
+}
+
 /* All that is made on the host, in the order in which undo takes it back. */
 static int prepare(struct job *j, const struct create_input *in, struct err *e)
 {
@@ -111,7 +134,8 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         j->container->state.cgroup_claimed = j->cgroup.claimed;
         if (cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e) < 0)
                 return -1;
-        if (in->notifies && prepare_readiness(j, e) < 0)
+        if (map_mounts(&p->mount, in->host->proc_fd, e) < 0 ||
+            (in->notifies && prepare_readiness(j, e) < 0))
                 return -1;
         if (p->stash) {
                 j->stash_fd = stash_parent(e);

@@ -15,6 +15,7 @@
 enum {
         UTS_NAME_MAX = 64,     /* __NEW_UTS_LEN, uname(2) */
         ID_MAPPINGS_MAX = 340, /* user_namespaces(7), since Linux 4.15 */
+        ID_MAP_BYTES = 4096,   /* less than a page: the same */
         ERRNO_RET_MAX = 4095,  /* MAX_ERRNO, seccomp(2) */
         PATH_BYTES = 128,
 };
@@ -114,12 +115,14 @@ static int check_namespaces(const struct check *c)
 static int check_mapping_list(const struct check *c, const char *list, const struct id_mappings *m)
 {
         char path[PATH_BYTES];
+        int bytes = 0;
 
         if (m->n > ID_MAPPINGS_MAX)
                 return FAIL(c, list, "%zu mappings, the kernel allows %d", m->n, ID_MAPPINGS_MAX);
         for (size_t i = 0; i < m->n; i++) {
                 const struct id_mapping *a = &m->v[i];
 
+                bytes += snprintf(NULL, 0, "%u %u %u\n", a->container, a->host, a->size);
                 if (a->size == 0)
                         return FAIL(c, ITEM(path, list, i, ".size"), "is 0");
                 if (a->container > UINT32_MAX - a->size || a->host > UINT32_MAX - a->size)
@@ -135,6 +138,9 @@ static int check_mapping_list(const struct check *c, const char *list, const str
                                             k);
                 }
         }
+        if (bytes >= ID_MAP_BYTES)
+                return FAIL(c, list, "%d bytes as text, the kernel takes less than %d", bytes,
+                            ID_MAP_BYTES);
         return 0;
 }
 
@@ -325,6 +331,11 @@ static int check_mounts(const struct check *c)
 
                 if (m->destination[0] == '\0')
                         return FAIL(c, ITEM(path, "mounts", i, ".destination"), "is empty");
+                if (check_mapping_list(c, ITEM(path, "mounts", i, ".uidMappings"),
+                                       &m->uid_mappings) < 0 ||
+                    check_mapping_list(c, ITEM(path, "mounts", i, ".gidMappings"),
+                                       &m->gid_mappings) < 0)
+                        return -1;
                 if ((m->uid_mappings.n > 0) != (m->gid_mappings.n > 0))
                         return FAIL(c, ITEM(path, "mounts", i, ""),
                                     "uidMappings and gidMappings only go together");

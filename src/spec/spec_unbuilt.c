@@ -130,20 +130,17 @@ static int check_resources(const struct json_source *src, const struct spec_reso
 /* Options of mounts[].options that need a part of their own. */
 static int check_mount_options(const struct json_source *src, const struct spec *s, struct err *e)
 {
-        static const char *const unbuilt[] = { "idmap", "ridmap", "tmpcopyup" };
+        static const char *const unbuilt[] = { "tmpcopyup" };
         char path[64];
 
         for (size_t i = 0; i < s->mounts.n; i++) {
                 const struct spec_mount *m = &s->mounts.v[i];
 
-                snprintf(path, sizeof(path), "mounts[%zu].uidMappings", i);
-                if (m->uid_mappings.n > 0)
-                        return json_fail(src, e, path, "not supported yet");
-                for (size_t k = 0; k < m->options.n * 3; k++) {
-                        if (strcmp(m->options.v[k / 3], unbuilt[k % 3]) != 0)
+                for (size_t k = 0; k < m->options.n; k++) {
+                        if (strcmp(m->options.v[k], unbuilt[0]) != 0)
                                 continue;
-                        snprintf(path, sizeof(path), "mounts[%zu].options[%zu]", i, k / 3);
-                        return json_fail(src, e, path, "'%s' is not supported yet", unbuilt[k % 3]);
+                        snprintf(path, sizeof(path), "mounts[%zu].options[%zu]", i, k);
+                        return json_fail(src, e, path, "'%s' is not supported yet", unbuilt[0]);
                 }
         }
         return 0;

@@ -144,8 +144,9 @@ def test_features_is_what_callers_parse():
     assert (f["ociVersionMin"], f["ociVersionMax"]) == ("1.0.0", "1.3.0")
     assert {"rro", "bind", "nosuid"} <= set(f["mountOptions"])
     # nothing is claimed that is not there yet
-    assert "idmap" not in f["mountOptions"] and len(f["hooks"]) == 6
-    assert f["linux"]["mountExtensions"]["idmap"]["enabled"] is False
+    assert len(f["hooks"]) == 6
+    assert {"idmap", "ridmap"} <= set(f["mountOptions"])
+    assert f["linux"]["mountExtensions"]["idmap"]["enabled"] is True
     assert sorted(f["linux"]["namespaces"]) == ["cgroup", "ipc", "mount", "network", "pid", "time",
                                                 "user", "uts"]
     assert f["linux"]["cgroup"]["v1"] is False and f["linux"]["cgroup"]["v2"] is True

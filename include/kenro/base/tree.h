@@ -19,5 +19,9 @@ int tree_attr(int fd, uint64_t set, uint64_t clear, bool recursive);
  * everything below too. Returns 0 or -errno. */
 int tree_propagation(int fd, uint64_t how);
 
+/* Show the ids of the mount at FD, which no one has attached yet, by the mapping of
+ * the user namespace USERNS. Returns 0 or -errno. */
+int tree_idmap(int fd, int userns, bool recursive);
+
 /* Attach TREE on what TARGET is a descriptor of. Returns 0 or -errno. */
 int tree_attach(int tree, int target);

@@ -20,6 +20,11 @@ int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, st
 int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
                struct id_mappings *gids, struct err *e);
 
+/* A user namespace with these mappings and nobody in it, for mount_setattr(2). A
+ * new descriptor, or -1. */
+int idmap_make(const struct id_mappings *uids, const struct id_mappings *gids, int proc_fd,
+               struct err *e);
+
 bool idmap_is_same(const struct id_mappings *a, const struct id_mappings *b);
 
 /* Write the maps of the process PID, which waits. */

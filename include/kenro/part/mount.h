@@ -23,9 +23,10 @@ struct mount_entry {
         const char *dest; /* cleaned, absolute in the container */
         const char *type, *source;
         struct mount_options o;
-        bool is_file; /* what is bound is no directory */
-        int tree_fd;  /* MOUNT_BIND: the detached clone */
-        size_t index; /* in mounts[], for messages; SIZE_MAX if kenro added it */
+        bool is_file;                  /* what is bound is no directory */
+        int tree_fd;                   /* MOUNT_BIND: the detached clone */
+        struct id_mappings uids, gids; /* MOUNT_BIND: as which its ids are seen, or empty */
+        size_t index;                  /* in mounts[], for messages; SIZE_MAX if kenro added it */
 };
 
 struct mount_plan {
@@ -39,6 +40,9 @@ struct mount_plan {
  * the container's own tree. Relative sources start from the bundle. */
 int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs, struct arena *a,
                struct mount_plan *ret, struct err *e);
+
+/* Give the source of M, which has mappings, those of the user namespace USERNS. */
+int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e);
 
 /* A detached mount of the file system that M describes: a new descriptor. */
 int mount_make(const struct mount_entry *m, struct err *e);

@@ -181,6 +181,43 @@ static void only_a_user_namespace_can_be_read(void **state)
         close(proc);
 }
 
+/* The maps of a namespace that nobody is in, read by joining it. */
+static void a_namespace_is_made_of_maps_alone(void **state)
+{
+        struct id_mappings uids = { (struct id_mapping *)(uintptr_t)&uid_map, 1 };
+        struct id_mappings gids = { (struct id_mapping *)(uintptr_t)&gid_map, 1 };
+        struct id_mappings read_uids, read_gids;
+        int proc = open("/proc", O_PATH | O_CLOEXEC), fd;
+
+        (void)state;
+        NEEDS_ROOT();
+        fd = idmap_make(&uids, &gids, proc, &error);
+        if (fd < 0)
+                fail_msg("%s", error.text);
+        assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        if (idmap_read(fd, proc, test_arena(), &read_uids, &read_gids, &error) < 0)
+                fail_msg("%s", error.text);
+        assert_true(idmap_is_same(&uids, &read_uids) && idmap_is_same(&gids, &read_gids));
+        close(fd);
+        close(proc);
+        assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
+static void a_namespace_is_not_made_of_maps_that_the_kernel_refuses(void **state)
+{
+        static const struct id_mapping none = { 0, 0, 0 };
+        struct id_mappings uids = { (struct id_mapping *)(uintptr_t)&none, 1 };
+        struct id_mappings gids = { (struct id_mapping *)(uintptr_t)&gid_map, 1 };
+        int proc = open("/proc", O_PATH | O_CLOEXEC);
+
+        (void)state;
+        NEEDS_ROOT();
+        assert_int_equal(idmap_make(&uids, &gids, proc, &error), -1);
+        assert_string_equal(error.text, "cannot map ids in a user namespace: EINVAL");
+        assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+        close(proc);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -190,6 +227,8 @@ int main(void)
                 cmocka_unit_test(without_a_user_namespace_nothing_is_done),
                 cmocka_unit_test(equal_mappings_are_the_same),
                 cmocka_unit_test(a_waiting_process_becomes_the_namespaces_root),
+                cmocka_unit_test(a_namespace_is_made_of_maps_alone),
+                cmocka_unit_test(a_namespace_is_not_made_of_maps_that_the_kernel_refuses),
                 cmocka_unit_test(only_a_user_namespace_can_be_read),
                 cmocka_unit_test(maps_that_cannot_be_set_are_an_error),
         };

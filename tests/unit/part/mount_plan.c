@@ -208,6 +208,22 @@ static void a_source_in_the_root_means_the_containers_view(void **state)
         assert_string_equal(plan.v[2].source + strspn(plan.v[2].source, "/"), "");
 }
 
+#define MAPS                                                                                       \
+        ", 'uidMappings': [{'containerID': 0, 'hostID': 5, 'size': 1}],"                           \
+        "'gidMappings': [{'containerID': 0, 'hostID': 6, 'size': 1}]"
+
+static void only_a_bind_of_the_hosts_is_mapped(void **state)
+{
+        (void)state;
+        REFUSES(MOUNT("/a", TMPFS MAPS), "(/a): only a bind mount can be id-mapped");
+        REFUSES(MOUNT("/a", TMPFS ", 'options': ['ridmap']"),
+                "(/a): only a bind mount can be id-mapped");
+        REFUSES(MOUNT("/a", BIND_OF("/x", ", 'remount', 'idmap'") MAPS),
+                "(/a): only a bind mount can be id-mapped");
+        REFUSES(MOUNT("/a", BIND_OF("rootfs", ", 'idmap'") MAPS),
+                "(/a): a source in the root file system cannot be id-mapped");
+}
+
 /* ---- sources on the host, which are opened ---- */
 
 /* A tree is cloned in the mount namespace that it lies in. */
@@ -280,6 +296,28 @@ static void a_bind_does_not_forge_proc_either(void **state)
         IN_CHILD(bind_at_special_places, NULL);
 }
 
+static void map_sources(void *arg)
+{
+        (void)arg;
+        enter_namespace();
+        REFUSES(MOUNT("/a", BIND_OF("share", ", 'idmap'")),
+                "(/a): nothing says how to map its ids");
+        PLAN(MOUNT("/a", BIND_OF("share", ", 'ridmap'") MAPS),
+             MOUNT("/b", BIND_OF("share", "") MAPS), MOUNT("/c", BIND_OF("share", "")));
+        assert_int_equal(plan.v[1].uids.v[0].host, 5);
+        assert_int_equal(plan.v[1].gids.v[0].host, 6);
+        assert_true(plan.v[1].o.ridmap);
+        assert_true(plan.v[2].uids.n == 1 && plan.v[2].gids.n == 1 && !plan.v[2].o.ridmap);
+        assert_true(plan.v[3].uids.n == 0 && plan.v[3].gids.n == 0);
+}
+
+static void a_mapping_is_the_mounts_own(void **state)
+{
+        (void)state;
+        NEEDS_ROOT();
+        IN_CHILD(map_sources, NULL);
+}
+
 static int set_up(void **state)
 {
         (void)state;
@@ -317,6 +355,8 @@ int main(void)
                 cmocka_unit_test(a_source_in_the_root_means_the_containers_view),
                 cmocka_unit_test(a_relative_source_is_the_bundles),
                 cmocka_unit_test(a_bind_does_not_forge_proc_either),
+                cmocka_unit_test(only_a_bind_of_the_hosts_is_mapped),
+                cmocka_unit_test(a_mapping_is_the_mounts_own),
         };
 
         return cmocka_run_group_tests_name(__FILE__, tests, set_up, tear_down);

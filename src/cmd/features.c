@@ -17,7 +17,7 @@
 /* Names that are known only to be refused are no feature. */
 static bool is_built(const char *name)
 {
-        static const char *const unbuilt[] = { "", "tmpcopyup" };
+        static const char *const unbuilt[] = { "" };
 
         for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
                 if (strcmp(name, unbuilt[i]) == 0)

@@ -5,6 +5,8 @@
 #include "kenro/base/sys.h"
 #include "kenro/base/tree.h"
 
+#include "mount_copy.h"
+
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -53,24 +55,36 @@ static int set_param(int fs_fd, const struct mount_entry *m, const struct mount_
         return near ? err_hint(e, "did you mean '%s'?", near->name) : -1;
 }
 
-int mount_make(const struct mount_entry *m, struct err *e)
+static int set_params(int fs, const struct mount_entry *m, const struct mount_param *more,
+                      struct err *e)
+{
+        const struct mount_param source = { "source", m->source }, ro = { "ro", NULL };
+
+        if (m->source && *m->source && set_param(fs, m, &source, e) < 0)
+                return -1;
+        if (m->o.set & MOUNT_ATTR_RDONLY && !is_shared_type(m->type) &&
+            set_param(fs, m, &ro, e) < 0)
+                return -1;
+        for (; more && more->key; more++)
+                if (set_param(fs, m, more, e) < 0)
+                        return -1;
+        for (size_t i = 0; i < m->o.n_param; i++)
+                if (set_param(fs, m, &m->o.param[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e)
 {
         autoclose int fs = sys_fsopen(m->type, FSOPEN_CLOEXEC);
-        const struct mount_param source = { "source", m->source }, ro = { "ro", NULL };
         int r;
 
         if (fs == -ENODEV)
                 return err_sys(e, ENODEV, "the kernel has no file system %s", m->type);
         if (fs < 0)
                 return err_sys(e, -fs, "cannot open the file system %s", m->type);
-        if (m->source && *m->source && set_param(fs, m, &source, e) < 0)
+        if (set_params(fs, m, more, e) < 0)
                 return -1;
-        if (m->o.set & MOUNT_ATTR_RDONLY && !is_shared_type(m->type) &&
-            set_param(fs, m, &ro, e) < 0)
-                return -1;
-        for (size_t i = 0; i < m->o.n_param; i++)
-                if (set_param(fs, m, &m->o.param[i], e) < 0)
-                        return -1;
         r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
         if (r < 0)
                 return fs_error(fs, -r, "cannot be mounted", m->type, e);
@@ -176,6 +190,15 @@ static int open_target(const struct mount_entry *m, int root_fd, bool file, stru
         return fd_take(&fd);
 }
 
+static int copy_up(const struct mount_entry *m, int target, int tree, struct err *e)
+{
+        if (!m->o.copy_up)
+                return 0;
+        if (mount_copy_child(target, tree, e) < 0)
+                return err_in(e, "tmpcopyup");
+        return m->late_readonly ? set_attr(tree, MOUNT_ATTR_RDONLY, 0, false, e) : 0;
+}
+
 static int attach(const struct mount_entry *m, int root_fd, int tree, bool file, struct err *e)
 {
         autoclose int target = open_target(m, root_fd, file, e);
@@ -189,6 +212,8 @@ static int attach(const struct mount_entry *m, int root_fd, int tree, bool file,
         if (S_ISDIR(st.st_mode) == file)
                 return err_set(e, "not a directory: a file and a directory cannot be mounted on "
                                   "each other");
+        if (copy_up(m, target, tree, e) < 0)
+                return -1;
         r = tree_attach(tree, target);
         return r < 0 ? err_sys(e, -r, "cannot attach the mount") : 0;
 }
@@ -218,13 +243,34 @@ static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
         return set_attrs(at, &m->o, e);
 }
 
+/* A tmpfs looks like the directory that it covers, but for what its options say; with
+ * a copy of what is in there it belongs to the same owner, too. */
+static int make_tmpfs(const struct mount_entry *m, int root_fd, struct err *e)
+{
+        autoclose int at = path_open_in(root_fd, m->dest, O_PATH | O_DIRECTORY, 0);
+        char mode[16], uid[16], gid[16];
+        struct mount_param like[] = { { "mode", mode }, { "uid", uid }, { "gid", gid }, { 0 } };
+        struct stat st;
+
+        if (at < 0 || fstat(at, &st) < 0)
+                return mount_make(m, NULL, e);
+        snprintf(mode, sizeof(mode), "%o", (unsigned)st.st_mode & 07777);
+        snprintf(uid, sizeof(uid), "%u", st.st_uid);
+        snprintf(gid, sizeof(gid), "%u", st.st_gid);
+        if (!m->o.copy_up)
+                like[1].key = NULL;
+        return mount_make(m, like, e);
+}
+
 /* A file system of its own; of procfs only its mount, if the instance is given. */
-static int make_fs(const struct mount_entry *m, int proc_fd, struct err *e)
+static int make_fs(const struct mount_entry *m, int root_fd, int proc_fd, struct err *e)
 {
         autoclose int fd = -1;
 
+        if (strcmp(m->type, "tmpfs") == 0)
+                return make_tmpfs(m, root_fd, e);
         if (proc_fd < 0 || strcmp(m->type, "proc") != 0)
-                return mount_make(m, e);
+                return mount_make(m, NULL, e);
         fd = tree_clone(proc_fd, "", false);
         if (fd < 0)
                 return err_sys(e, -fd, "cannot clone the procfs");
@@ -241,7 +287,7 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
         if (m->kind == MOUNT_CHANGE)
                 return change_flags(m, root_fd, e);
         if (m->kind == MOUNT_FS)
-                tree = made = make_fs(m, given->proc_fd, e);
+                tree = made = make_fs(m, root_fd, given->proc_fd, e);
         else if (m->kind == MOUNT_INSIDE)
                 tree = made = open_inside(m, root_fd, &file, e);
         else if (m->kind == MOUNT_DEV)

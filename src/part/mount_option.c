@@ -16,7 +16,7 @@ enum action {
         FLAG,   /* of the super block, for fsconfig(2) */
         UNFLAG, /* its default again */
         IGNORE, /* the default, or what only mount(8) does */
-        UNBUILT,
+        COPY_UP,
         RECURSIVE = 16, /* added to SET, CLEAR, ATIME, BIND, IDMAP */
 };
 
@@ -88,7 +88,7 @@ const struct name mount_option_names[] = {
         { "suid", DO(CLEAR, MOUNT_ATTR_NOSUID) },
         { "symfollow", DO(CLEAR, MOUNT_ATTR_NOSYMFOLLOW) },
         { "sync", DO(FLAG, SYNC) },
-        { "tmpcopyup", DO(UNBUILT, 0) },
+        { "tmpcopyup", DO(COPY_UP, 0) },
         { "unbindable", DO(PROPAGATE, MS_UNBINDABLE) },
         { NULL, 0 },
 };
@@ -152,6 +152,9 @@ static int apply(const struct name *known, struct mount_options *r, unsigned *fl
         case IDMAP:
                 r->idmap = true;
                 r->ridmap |= deep;
+                return 0;
+        case COPY_UP:
+                r->copy_up = true;
                 return 0;
         case REMOUNT:
                 r->remount = true;

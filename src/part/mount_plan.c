@@ -178,6 +178,20 @@ static void drop_v1(struct mount_options *o)
         o->n_param = kept;
 }
 
+static int plan_copy_up(struct mount_entry *m, struct err *e)
+{
+        if (!m->o.copy_up)
+                return 0;
+        if (m->o.bind || strcmp(m->type, "tmpfs") != 0)
+                return err_set(e, "'tmpcopyup' is for a tmpfs");
+        if (strcmp(m->dest, "/dev") == 0)
+                return err_set(e, "'tmpcopyup' is not for /dev: nothing there comes from the "
+                                  "image");
+        m->late_readonly = (m->o.set & MOUNT_ATTR_RDONLY) != 0;
+        m->o.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        return 0;
+}
+
 static int plan_fs(struct mount_entry *m, struct err *e)
 {
         if (m->o.remount)
@@ -207,7 +221,7 @@ static int plan_one(const struct spec_mount *sm, const struct where *w, struct a
                 m->o.bind = true;
         if ((m->o.bind ? plan_bind(m, w, a, e) : plan_fs(m, e)) < 0)
                 return -1;
-        if (plan_idmap(m, sm, w->linux_, e) < 0)
+        if (plan_idmap(m, sm, w->linux_, e) < 0 || plan_copy_up(m, e) < 0)
                 return -1;
         return check_dest(m, e);
 }

@@ -143,7 +143,7 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
                         return -1;
         }
         if (p->mount.n > 0 && p->mount.dev >= 0) {
-                j->dev_fd = mount_make(&p->mount.v[p->mount.dev], e);
+                j->dev_fd = mount_make(&p->mount.v[p->mount.dev], NULL, e);
                 if (j->dev_fd < 0 || device_dev_parent(&p->device, j->dev_fd, e) < 0)
                         return -1;
         }

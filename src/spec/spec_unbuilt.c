@@ -127,25 +127,6 @@ static int check_resources(const struct json_source *src, const struct spec_reso
         return REFUSE(src, "linux.resources", rows, e);
 }
 
-/* Options of mounts[].options that need a part of their own. */
-static int check_mount_options(const struct json_source *src, const struct spec *s, struct err *e)
-{
-        static const char *const unbuilt[] = { "tmpcopyup" };
-        char path[64];
-
-        for (size_t i = 0; i < s->mounts.n; i++) {
-                const struct spec_mount *m = &s->mounts.v[i];
-
-                for (size_t k = 0; k < m->options.n; k++) {
-                        if (strcmp(m->options.v[k], unbuilt[0]) != 0)
-                                continue;
-                        snprintf(path, sizeof(path), "mounts[%zu].options[%zu]", i, k);
-                        return json_fail(src, e, path, "'%s' is not supported yet", unbuilt[0]);
-                }
-        }
-        return 0;
-}
-
 int spec_check_unbuilt(const struct json_source *src, const struct spec *s, struct err *e)
 {
         const struct spec_linux *l = s->linux_;
@@ -160,8 +141,6 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
         if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)
                 return -1;
         if (l->resources && check_resources(src, l->resources, e) < 0)
-                return -1;
-        if (check_mount_options(src, s, e) < 0)
                 return -1;
         return REFUSE(src, "linux", rows, e);
 }

@@ -107,6 +107,11 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
         return SYS_RESULT(syscall(SYS_close_range, first, last, flags));
 }
 
+static inline int sys_getdents64(int dir, void *buf, size_t size)
+{
+        return SYS_RESULT(syscall(SYS_getdents64, dir, buf, size));
+}
+
 /* capget(2), capset(2): struct __user_cap_data_struct[2], version 3. */
 static inline int sys_capget(struct __user_cap_data_struct *data)
 {

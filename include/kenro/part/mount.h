@@ -24,6 +24,7 @@ struct mount_entry {
         const char *type, *source;
         struct mount_options o;
         bool is_file;                  /* what is bound is no directory */
+        bool late_readonly;            /* when the tmpfs has been filled */
         int tree_fd;                   /* MOUNT_BIND: the detached clone */
         struct id_mappings uids, gids; /* MOUNT_BIND: as which its ids are seen, or empty */
         size_t index;                  /* in mounts[], for messages; SIZE_MAX if kenro added it */
@@ -44,8 +45,9 @@ int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs,
 /* Give the source of M, which has mappings, those of the user namespace USERNS. */
 int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e);
 
-/* A detached mount of the file system that M describes: a new descriptor. */
-int mount_make(const struct mount_entry *m, struct err *e);
+/* A detached mount of the file system that M describes: a new descriptor. MORE
+ * parameters (ended by a NULL key, or NULL) come before its own. */
+int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e);
 
 /* Detached mounts that were made elsewhere, or -1: /dev, and the procfs of a
  * joined pid namespace, of which each procfs of the container is a clone. */

@@ -17,6 +17,7 @@ struct mount_options {
         uint64_t rset, rclear; /* MOUNT_ATTR_* for all of the tree: the r... options */
         uint64_t set, clear;   /* for the mount itself, after that: all options in order */
         bool bind, recursive, remount;
+        bool copy_up;       /* into a tmpfs what it covers */
         bool idmap, ridmap; /* ids as mapped, of this mount, and of those below too */
         uint64_t propagation[MOUNT_PROPAGATIONS_MAX]; /* MS_*, in order */
         size_t n_propagation;

@@ -208,6 +208,20 @@ static void a_source_in_the_root_means_the_containers_view(void **state)
         assert_string_equal(plan.v[2].source + strspn(plan.v[2].source, "/"), "");
 }
 
+static void only_a_tmpfs_is_filled_from_the_image(void **state)
+{
+        (void)state;
+        REFUSES(MOUNT("/a", PROC ", 'options': ['tmpcopyup']"), "(/a): 'tmpcopyup' is for a tmpfs");
+        REFUSES(MOUNT("/a", BIND_OF("rootfs", ", 'tmpcopyup'")),
+                "(/a): 'tmpcopyup' is for a tmpfs");
+        REFUSES(MOUNT("/dev/", TMPFS ", 'options': ['tmpcopyup']"),
+                "(/dev/): 'tmpcopyup' is not for /dev: nothing there comes from the image");
+        PLAN(MOUNT("/a", TMPFS ", 'options': ['ro', 'tmpcopyup']"), MOUNT("/b", TMPFS));
+        assert_true(plan.v[1].o.copy_up && plan.v[1].late_readonly);
+        assert_int_equal(plan.v[1].o.set & MOUNT_ATTR_RDONLY, 0);
+        assert_false(plan.v[2].o.copy_up || plan.v[2].late_readonly);
+}
+
 #define MAPS                                                                                       \
         ", 'uidMappings': [{'containerID': 0, 'hostID': 5, 'size': 1}],"                           \
         "'gidMappings': [{'containerID': 0, 'hostID': 6, 'size': 1}]"
@@ -355,6 +369,7 @@ int main(void)
                 cmocka_unit_test(a_source_in_the_root_means_the_containers_view),
                 cmocka_unit_test(a_relative_source_is_the_bundles),
                 cmocka_unit_test(a_bind_does_not_forge_proc_either),
+                cmocka_unit_test(only_a_tmpfs_is_filled_from_the_image),
                 cmocka_unit_test(only_a_bind_of_the_hosts_is_mapped),
                 cmocka_unit_test(a_mapping_is_the_mounts_own),
         };

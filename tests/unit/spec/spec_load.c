@@ -146,9 +146,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
                                      " \"blockIO\": {}, \"cpu\": {\"shares\": 0}}")),
                          0);
         REFUSES(LINUX("\"netDevices\": {\"eth0\": {}}"), "linux.netDevices: not supported yet");
-        REFUSES(HEAD "\"linux\": {}, \"mounts\": [{\"destination\": \"/a\", \"options\":"
-                     " [\"bind\", \"tmpcopyup\"]}]}",
-                "mounts[0].options[1]: 'tmpcopyup' is not supported yet");
 }
 
 static void a_missing_file_and_a_fifo_are_no_hang(void **state)

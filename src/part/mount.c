@@ -277,8 +277,17 @@ static int make_fs(const struct mount_entry *m, int root_fd, int proc_fd, struct
         return set_attr(fd, m->o.set, 0, false, e) < 0 ? -1 : fd_take(&fd);
 }
 
+/* The kernel lists mounts in the order in which they were made, and /dev was made
+ * before all others: a clone has its place in the order of the configuration. */
+static int clone_dev(int dev_fd, struct err *e)
+{
+        int fd = tree_clone(dev_fd, "", false);
+
+        return fd < 0 ? err_sys(e, -fd, "cannot clone the container's /dev") : fd;
+}
+
 static int mount_one(const struct mount_entry *m, int root_fd, const struct mount_made *given,
-                     struct err *e)
+                     int *dev, struct err *e)
 {
         autoclose int made = -1;
         bool file = m->is_file;
@@ -291,7 +300,7 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
         else if (m->kind == MOUNT_INSIDE)
                 tree = made = open_inside(m, root_fd, &file, e);
         else if (m->kind == MOUNT_DEV)
-                tree = given->dev_fd;
+                tree = *dev = clone_dev(given->dev_fd, e);
         if (tree < 0 || settle(m, tree, e) < 0)
                 return -1;
         return attach(m, root_fd, tree, file, e);
@@ -300,15 +309,17 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
 int mount_child(const struct mount_plan *p, int root_fd, const struct mount_made *made,
                 struct err *e)
 {
+        autoclose int dev = -1;
+
         for (size_t i = 0; i < p->n; i++) {
                 const struct mount_entry *m = &p->v[i];
 
-                if (mount_one(m, root_fd, made, e) < 0)
+                if (mount_one(m, root_fd, made, &dev, e) < 0)
                         return m->index == SIZE_MAX
                                        ? err_in(e, "/dev")
                                        : err_in(e, "mounts[%zu] (%s)", m->index, m->dest);
         }
-        if (p->dev_readonly && set_attr(made->dev_fd, MOUNT_ATTR_RDONLY, 0, false, e) < 0)
+        if (p->dev_readonly && set_attr(dev, MOUNT_ATTR_RDONLY, 0, false, e) < 0)
                 return err_in(e, "/dev");
         return 0;
 }

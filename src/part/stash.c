@@ -25,8 +25,17 @@ int stash_parent(struct err *e)
                 return err_sys(e, -r, "cannot make the runtime's own tmpfs");
         if (mkdirat(fd, "dir", 0555) < 0)
                 return err_sys(e, errno, "cannot make the runtime's own directory");
+        if (mkdirat(fd, "dev", 0500) < 0)
+                return err_sys(e, errno, "cannot make the runtime's own /dev");
         file = openat(fd, "file", O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0444);
         if (file < 0)
                 return err_sys(e, errno, "cannot make the runtime's own file");
         return fd_take(&fd);
+}
+
+int stash_dev_child(int stash_fd, int dev_fd, struct err *e)
+{
+        int r = sys_move_mount(dev_fd, "", stash_fd, "dev", MOVE_MOUNT_F_EMPTY_PATH);
+
+        return r < 0 ? err_sys(e, -r, "cannot put /dev aside") : 0;
 }

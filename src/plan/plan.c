@@ -155,7 +155,7 @@ static int build_mounts(const struct spec *s, const struct bundle *b, struct are
             mask_plan(s, a, &r->mask, e) < 0 ||
             device_plan(s, r->mount.dev >= 0, a, &r->device, e) < 0 || plan_procfs(r, e) < 0)
                 return -1;
-        r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0;
+        r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0 || r->mount.dev >= 0;
         return 0;
 }
 

@@ -49,8 +49,8 @@ int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e);
  * parameters (ended by a NULL key, or NULL) come before its own. */
 int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e);
 
-/* Detached mounts that were made elsewhere, or -1: /dev, and the procfs of a
- * joined pid namespace, of which each procfs of the container is a clone. */
+/* Mounts that were made elsewhere, or -1, of which the container's are clones: /dev,
+ * which is in the stash, and the procfs of a joined pid namespace. */
 struct mount_made {
         int dev_fd, proc_fd;
 };

@@ -13,3 +13,7 @@
  * once it is attached in the cloner's mount namespace (before Linux 6.15 a
  * detached mount cannot be a source). */
 int stash_parent(struct err *e);
+
+/* Put the detached mount DEV_FD into the stash, which is attached by now, so that
+ * it can be cloned when the turn of /dev comes. */
+int stash_dev_child(int stash_fd, int dev_fd, struct err *e);

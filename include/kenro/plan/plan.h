@@ -59,7 +59,7 @@ struct plan {
         struct hook_plan hook;
         bool loopback;    /* the network namespace is new */
         bool procfs;      /* of a joined pid namespace */
-        bool stash;       /* masks or device nodes need the runtime's own tmpfs */
+        bool stash;       /* masks, nodes or /dev need the runtime's own tmpfs */
         bool has_process; /* process is in the configuration */
 };
 

@@ -6,14 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/* PROC_USER_INIT_INO of <linux/proc_ns.h>: the same since Linux 3.8. */
+#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
 
 enum { KERNEL_MAJOR = 5, KERNEL_MINOR = 15, PROC_ROOT_INODE = 1, MOUNTINFO_MAX = 16 << 20 };
 
@@ -64,21 +70,87 @@ static int read_caps(struct host *h, struct err *e)
         return 0;
 }
 
+bool host_has_all_ids(void)
+{
+        unsigned inside, outside, count;
+        char map[64];
+
+        return file_peek(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
+               sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+               outside == 0 && count == UINT32_MAX;
+}
+
+bool host_denies_groups(int proc_fd, const char *pid)
+{
+        char name[32], text[16];
+
+        snprintf(name, sizeof(name), "%.15s/setgroups", pid);
+        return file_peek(proc_fd, name, text, sizeof(text)) > 0 && strncmp(text, "deny", 4) == 0;
+}
+
+/* Whether the own user namespace is the owner of the own mount namespace. */
+static bool owns_mounts(int proc_fd, ino_t user)
+{
+        autoclose int mnt = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        autoclose int owner = mnt < 0 ? -1 : ioctl(mnt, NS_GET_USERNS);
+        struct stat st;
+
+        return owner >= 0 && fstat(owner, &st) == 0 && st.st_ino == user;
+}
+
+static bool has(const struct host *h, unsigned cap)
+{
+        return (h->cap_permitted >> cap & 1) != 0;
+}
+
+/* The last line of /proc/self/cgroup that begins with "0::". */
+static void read_own_cgroup(struct host *h)
+{
+        char text[PATH_MAX + 512], *at;
+
+        if (file_peek(h->proc_fd, "self/cgroup", text, sizeof(text)) <= 0)
+                return;
+        at = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+        if (!at)
+                return;
+        at = strchr(at, '/');
+        at[strcspn(at, "\n")] = '\0';
+        /* "/../x": it is outside of what the cgroup namespace shows. */
+        if (strncmp(at, "/..", 3) != 0)
+                snprintf(h->cgroup, sizeof(h->cgroup), "%s", at);
+}
+
+/* From what the kernel says, never from environment variables: an engine's user
+ * namespace looks like root's host to whoever is in it. */
+static int find_limits(struct host *h, struct err *e)
+{
+        struct stat st;
+        bool first;
+
+        if (fstatat(h->proc_fd, "self/ns/user", &st, 0) < 0)
+                return err_sys(e, errno, "cannot tell the own user namespace");
+        first = st.st_ino == FIRST_USER_NAMESPACE;
+        h->uid = geteuid();
+        h->gid = getegid();
+        h->rootless = !first || !has(h, CAP_SYS_ADMIN);
+        h->no_nodes = !first || !has(h, CAP_MKNOD);
+        h->no_mounts = !has(h, CAP_SYS_ADMIN) || !owns_mounts(h->proc_fd, st.st_ino);
+        h->no_mappings = !has(h, CAP_SETUID) || !has(h, CAP_SETGID);
+        h->no_setgroups = host_denies_groups(h->proc_fd, "self");
+        read_own_cgroup(h);
+        return 0;
+}
+
 int host_probe(struct host *h, struct err *e)
 {
-        char map[64];
-        unsigned inside, outside, count;
-
         *h = (struct host){ .proc_fd = -1 };
         if (check_kernel(e) < 0)
                 return -1;
         h->proc_fd = open_proc(e);
         if (h->proc_fd < 0)
                 return -1;
-        if (file_peek(h->proc_fd, "self/uid_map", map, sizeof(map)) > 0)
-                h->all_ids = sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
-                             inside == 0 && outside == 0 && count == UINT32_MAX;
-        return read_caps(h, e);
+        h->all_ids = host_has_all_ids();
+        return read_caps(h, e) < 0 ? -1 : find_limits(h, e);
 }
 
 /* PATH if a cgroup2 file system is mounted there. Returns 1, or 0. */

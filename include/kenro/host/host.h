@@ -15,14 +15,31 @@ struct host {
         uint64_t cap_permitted; /* what it holds */
         unsigned cap_last;      /* largest capability of this kernel */
         bool all_ids;           /* not in a user namespace that lacks ids */
-        char *args;             /* where this process's arguments and environment lie, */
-        size_t args_len;        /* for proc_pid_cmdline(5) to show something else */
+        uint32_t uid, gid;      /* this process's, effective */
+
+        /* What it lacks that the host's root has. */
+        bool rootless;     /* no power over the host: no BPF program for devices */
+        bool no_nodes;     /* device nodes cannot be made */
+        bool no_mounts;    /* no power over its own mounts: an ordinary user */
+        bool no_mappings;  /* of its user namespace, but that of its own ids */
+        bool no_setgroups; /* denied in its user namespace */
+
+        char cgroup[PATH_MAX]; /* its own, below the cgroup2 mount; "" if that is unknown */
+        char *args;            /* where this process's arguments and environment lie, */
+        size_t args_len;       /* for proc_pid_cmdline(5) to show something else */
 };
 
 struct host_cgroup {
         int fd;               /* O_PATH of the cgroup2 mount */
         char mount[PATH_MAX]; /* where it is */
 };
+
+/* Whether this is not in a user namespace that lacks ids, by uid_map alone. */
+bool host_has_all_ids(void);
+
+/* Whether setgroups(2) is denied for good in the user namespace of PID (a number, or
+ * "self"): user_namespaces(7). */
+bool host_denies_groups(int proc_fd, const char *pid);
 
 /* Refuses kernels before 5.15: every path-free system call kenro is built on
  * is there since then, and there is no fallback that would take paths. */

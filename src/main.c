@@ -31,7 +31,8 @@ static const struct option_row global_rows[] = {
         { "log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL",
           "error, warning, info or debug (default: error)" },
         { "debug", 0, OPTION_FLAG, AT(debug), NULL, "the same as --log-level debug" },
-        { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME", "cgroupfs" },
+        { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME",
+          "cgroupfs, or disabled: no cgroup of the container's own" },
         { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
         { "version", 'v', OPTION_FLAG, AT(version), NULL, NULL },
         { "V", 'V', OPTION_FLAG, AT(version), NULL, NULL },
@@ -47,30 +48,36 @@ static const struct name levels[] = {
 };
 /* clang-format on */
 
+/* Named as it was called: some callers look for "runc version" and no other. Only
+ * one line may have the word. */
 static int print_version(void)
 {
-        printf("kenro version %s\ncommit: %s\nspec: %s\n", KENRO_VERSION, KENRO_COMMIT,
+        printf("%s version %s\ncommit: %s\nspec: %s\n", log_name(), KENRO_VERSION, KENRO_COMMIT,
                KENRO_SPEC_VERSION);
+        if (strcmp(log_name(), "kenro") != 0)
+                printf("program: kenro\n");
         return 0;
 }
 
 static int print_help(void)
 {
-        printf("Usage: kenro [OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
-               "A minimal, hardened OCI container runtime.\n\nCommands:\n");
+        printf("Usage: %s [OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+               "A minimal, hardened OCI container runtime.\n\nCommands:\n",
+               log_name());
         for (const struct command *c = commands; c->name; c++)
                 printf("  %-10s %s\n", c->name, c->summary);
         printf("\nOptions:\n");
         options_help(global_rows);
         printf("  -v, --version                    print the version\n"
                "  -h, --help                       print this help\n\n"
-               "'kenro COMMAND --help' says more about a command.\n");
+               "'%s COMMAND --help' says more about a command.\n",
+               log_name());
         return 0;
 }
 
 static int print_command_help(const struct command *c)
 {
-        printf("Usage: kenro %s%s %s\n\n%s\n", c->name, c->rows->kind ? " [OPTIONS]" : "",
+        printf("Usage: %s %s%s %s\n\n%s\n", log_name(), c->name, c->rows->kind ? " [OPTIONS]" : "",
                c->operands, c->summary);
         if (c->rows->kind)
                 printf("\nOptions:\n");
@@ -83,17 +90,35 @@ static bool is_one_of(const char *arg, const char *a, const char *b, const char 
         return strcmp(arg, a) == 0 || strcmp(arg, b) == 0 || strcmp(arg, c) == 0;
 }
 
+/* The file must be there, and hold what is wrong with the other options. */
 static int open_log(const struct global_options *g, struct err *e)
 {
         const struct name *level = name_find(levels, g->log_level ? g->log_level : "error");
         bool json = g->log_format && strcmp(g->log_format, "json") == 0;
+        enum log_level least = g->debug ? LOG_DEBUG : (enum log_level)(level ? level->value : 0);
 
+        if (log_open(g->log, json, least, e) < 0)
+                return -1;
         if (!level)
                 return err_set(e, "option '--log-level': '%.40s' is no level", g->log_level);
         if (g->log_format && !json && strcmp(g->log_format, "text") != 0)
                 return err_set(e, "option '--log-format': '%.40s' is neither text nor json",
                                g->log_format);
-        return log_open(g->log, json, g->debug ? LOG_DEBUG : (enum log_level)level->value, e);
+        return 0;
+}
+
+/* What most commands do without is checked all the same: a slip should show. */
+static int check_globals(const struct global_options *g, struct err *e)
+{
+        if (g->cgroup_manager && !is_one_of(g->cgroup_manager, "cgroupfs", "systemd", "disabled"))
+                return err_set(e,
+                               "option '--cgroup-manager': '%.40s' is neither cgroupfs, systemd "
+                               "nor disabled",
+                               g->cgroup_manager);
+        if (g->rootless && !is_one_of(g->rootless, "true", "false", "auto"))
+                return err_set(e, "option '--rootless': '%.40s' is neither true, false nor auto",
+                               g->rootless);
+        return 0;
 }
 
 static int check_root(struct cli *c, struct err *e)
@@ -129,7 +154,7 @@ static const struct command *find_command(const char *name, struct err *e)
         for (c = commands; c->name; c++)
                 if (name_is_near(c->name, name))
                         err_hint(e, "did you mean '%s'?", c->name);
-        err_hint(e, "see 'kenro --help'");
+        err_hint(e, "see '%s --help'", log_name());
         return NULL;
 }
 
@@ -151,7 +176,7 @@ static int parse_command(const struct command *cmd, struct cli *c, int argc, cha
         }
         c->options = o.values;
         if (options_parse(&o, argc, argv, &at, c->arena, e) < 0)
-                return err_hint(e, "see 'kenro %s --help'", cmd->name);
+                return err_hint(e, "see '%s %s --help'", log_name(), cmd->name);
         c->operands = argv + at;
         c->n_operands = argc - at;
         if (c->n_operands < cmd->least)
@@ -160,8 +185,8 @@ static int parse_command(const struct command *cmd, struct cli *c, int argc, cha
                 err_set(e, "unexpected argument '%.60s'", c->operands[cmd->most]);
         else
                 return 0;
-        return err_hint(e, "usage: kenro %s%s %s", cmd->name, cmd->rows->kind ? " [OPTIONS]" : "",
-                        cmd->operands);
+        return err_hint(e, "usage: %s %s%s %s", log_name(), cmd->name,
+                        cmd->rows->kind ? " [OPTIONS]" : "", cmd->operands);
 }
 
 static unsigned preserved(const struct command *cmd, const struct cli *c)
@@ -220,7 +245,9 @@ static int parse(int argc, char **argv, struct cli *c, const struct command **cm
         r = parse_command(*cmd, c, argc, argv, at + 1, e);
         if (r == 1)
                 return print_command_help(*cmd);
-        return r < 0 ? -1 : check_root(c, e);
+        if (r < 0 || check_globals(&c->global, e) < 0)
+                return -1;
+        return check_root(c, e);
 }
 
 /* The kernel lays the strings of arguments and environment out as one block. */

@@ -30,6 +30,11 @@ void log_program(const char *argv0)
         program = slash ? slash + 1 : argv0;
 }
 
+const char *log_name(void)
+{
+        return program;
+}
+
 int log_open(const char *file, bool json, enum log_level level, struct err *e)
 {
         target.level = level;
@@ -159,6 +164,11 @@ static void log_format(enum log_level level, const char *fmt, va_list ap)
         vsnprintf(e.text, sizeof(e.text), fmt, ap);
         err_line(&e, line, sizeof(line));
         log_line(level, line);
+}
+
+bool log_tells(enum log_level level)
+{
+        return level <= target.level;
 }
 
 void log_warn(const char *fmt, ...)

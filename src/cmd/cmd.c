@@ -24,6 +24,16 @@ const struct command commands[] = {
           "remove a stopped container", 1, 1, true, false, 0 },
         { "state", cmd_state, no_rows, ID,
           "print a container's state as JSON", 1, 1, true, false, 0 },
+        { "pause", cmd_pause, no_rows, ID,
+          "make a container's processes stand still", 1, 1, true, false, 0 },
+        { "resume", cmd_resume, no_rows, ID,
+          "let them go on", 1, 1, true, false, 0 },
+        { "update", cmd_update, update_rows, ID,
+          "change what a container may use", 1, 1, true, false, 0 },
+        { "ps", cmd_ps, ps_rows, ID " [PS-OPTION...]",
+          "print a container's processes", 1, -1, false, false, 0 },
+        { "events", cmd_events, events_rows, ID,
+          "print what a container uses, again and again, as JSON", 1, 1, true, false, 0 },
         { "list", cmd_list, list_rows, "",
           "print all containers", 0, 0, true, false, 0 },
         { "spec", cmd_spec, spec_rows, "",
@@ -45,6 +55,13 @@ int cmd_open(struct cli *c, struct container *ret, struct err *e)
         if (ret->state.version == 0)
                 return err_set(e, "container \"%.80s\" does not exist", c->operands[0]);
         return 0;
+}
+
+int cmd_lock(struct cli *c, struct container *ret, struct cmd_host *facts, struct err *e)
+{
+        if (cmd_open(c, ret, e) < 0 || container_lock(ret, c->arena, e) != 0)
+                return -1;
+        return cmd_probe(c, facts, e);
 }
 
 int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e)

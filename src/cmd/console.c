@@ -19,8 +19,10 @@ int cmd_console_open(const char *path, bool terminal, bool detached, struct cmd_
                 return ret->child < 0 ? err_in(e, "--console-socket") : 0;
         }
         if (detached)
-                return err_set(e, "cannot allocate tty if kenro will detach without setting "
-                                  "console socket");
+                return err_set(e,
+                               "cannot allocate tty if %s will detach without setting console "
+                               "socket",
+                               log_name());
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return err_sys(e, errno, "cannot make a socket for the terminal");
         *ret = (struct cmd_console){ pair[1], pair[0] };

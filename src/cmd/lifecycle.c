@@ -3,6 +3,7 @@
 #include "kenro/base/names.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/cmd/inherit.h"
+#include "kenro/run/gate.h"
 #include "kenro/run/start.h"
 
 #include <ctype.h>
@@ -127,15 +128,17 @@ int cmd_start(struct cli *c, struct err *e)
         struct container container;
         struct cmd_host facts;
 
-        if (cmd_open(c, &container, e) < 0 || container_lock(&container, c->arena, e) != 0 ||
-            cmd_probe(c, &facts, e) < 0)
+        if (cmd_lock(c, &container, &facts, e) < 0)
                 return -1;
         switch (container_status(&container, facts.host.proc_fd, &facts.cgroup)) {
         case CONTAINER_CREATED:
                 return container_start(&container, &facts.host, &facts.cgroup,
                                        inherit_notify_socket(), c->arena, e);
-        case CONTAINER_RUNNING:
         case CONTAINER_PAUSED:
+                if (gate_is_waiting(container.dir_fd))
+                        return err_set(e, "cannot start a paused container: resume it first");
+                return err_set(e, "cannot start an already running container");
+        case CONTAINER_RUNNING:
                 return err_set(e, "cannot start an already running container");
         case CONTAINER_STOPPED:
                 return err_set(e, "cannot start a container that has stopped");

@@ -98,6 +98,11 @@ void json_uint(struct json_out *o, uint64_t n)
         check(o, yajl_gen_number(o->gen, text, (size_t)len));
 }
 
+void json_int(struct json_out *o, int64_t n)
+{
+        check(o, yajl_gen_integer(o->gen, n));
+}
+
 void json_bool(struct json_out *o, bool b)
 {
         check(o, yajl_gen_bool(o->gen, b));

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-enum { MAKE_TRIES = 20, WALK_DEPTH_MAX = 128, REMOVE_WAIT_MS = 2000, EVENTS_BYTES = 256 };
+enum { MAKE_TRIES = 20, REMOVE_WAIT_MS = 2000, EVENTS_BYTES = 256 };
 
 /* Only the host's root can set it, not a container that the group is delegated to. */
 #define CLAIM "trusted.kenro"
@@ -53,7 +53,8 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
 
 int cgroup_open(const struct host_cgroup *h, const char *path)
 {
-        return sys_openat2(h->fd, path + 1, O_RDONLY | O_DIRECTORY, 0, RESOLVE_CGROUP);
+        return sys_openat2(h->fd, path[1] ? path + 1 : ".", O_RDONLY | O_DIRECTORY, 0,
+                           RESOLVE_CGROUP);
 }
 
 /* The value of "KEY n" in cgroup.events, or -1. */
@@ -265,13 +266,13 @@ int cgroup_kill(int cgroup_fd)
         return file_poke(cgroup_fd, "cgroup.kill", "1");
 }
 
-int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e)
+int cgroup_wait(int cgroup_fd, const char *event, int or_fd, int ms)
 {
         autoclose int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
         struct pollfd p[2] = { { .fd = fd, .events = POLLPRI }, { .fd = or_fd, .events = POLLIN } };
 
         if (fd < 0)
-                return errno == ENOENT ? 0 : err_sys(e, errno, "cannot open cgroup.events");
+                return -errno;
         /* Each read arms the event: a change after it makes poll return. */
         while (!p[1].revents) {
                 char text[EVENTS_BYTES];
@@ -279,17 +280,28 @@ int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e)
                 int r;
 
                 if (n < 0)
-                        return errno == ENODEV ? 0 : err_sys(e, errno, "cannot read cgroup.events");
+                        return -errno;
                 text[n] = '\0';
-                if (strstr(text, "populated 0"))
+                if (strstr(text, event))
                         return 0;
                 do
                         r = poll(p, 2, ms);
                 while (r < 0 && errno == EINTR);
                 if (r == 0)
-                        return err_set(e, "processes are left in the cgroup after %d ms", ms);
+                        return -ETIMEDOUT;
         }
         return 0;
+}
+
+int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e)
+{
+        int r = cgroup_wait(cgroup_fd, "populated 0", or_fd, ms);
+
+        if (r == 0 || r == -ENOENT || r == -ENODEV) /* the group is gone */
+                return 0;
+        if (r == -ETIMEDOUT)
+                return err_set(e, "processes are left in the cgroup after %d ms", ms);
+        return err_sys(e, -r, "cannot read cgroup.events");
 }
 
 int cgroup_end(int cgroup_fd, int ms, struct err *e)
@@ -381,49 +393,4 @@ int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, 
         remove_levels(h, path, made);
         remove_levels(h, OWN_PARENT, path_is_below(path, OWN_PARENT));
         return 0;
-}
-
-struct each_process {
-        int (*fn)(pid_t pid, void *arg);
-        void *arg;
-        unsigned depth;
-};
-
-static int walk(int parent, const char *name, void *arg)
-{
-        struct each_process *each = arg;
-        autoclose int fd = sys_openat2(parent, name, O_RDONLY | O_DIRECTORY, 0, RESOLVE_CGROUP);
-        autoclose int procs = fd < 0 ? -1 : openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-        char text[4096];
-        pid_t pid = 0;
-        ssize_t n;
-        int r;
-
-        if (procs < 0)
-                return fd == -ENOENT ? 0 : fd < 0 ? fd : -errno;
-        while ((n = read(procs, text, sizeof(text))) > 0) {
-                for (ssize_t i = 0; i < n; i++) {
-                        if (text[i] != '\n') {
-                                pid = pid * 10 + text[i] - '0';
-                                continue;
-                        }
-                        r = each->fn(pid, each->arg);
-                        if (r != 0)
-                                return r;
-                        pid = 0;
-                }
-        }
-        if (n < 0 || each->depth == WALK_DEPTH_MAX)
-                return n < 0 ? -errno : 0;
-        each->depth++;
-        r = each_child(fd, walk, arg);
-        each->depth--;
-        return r;
-}
-
-int cgroup_each_process(int cgroup_fd, int (*fn)(pid_t pid, void *arg), void *arg)
-{
-        struct each_process each = { fn, arg, 0 };
-
-        return walk(cgroup_fd, ".", &each);
 }

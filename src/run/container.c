@@ -7,6 +7,7 @@
 #include "kenro/base/sys.h"
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_device.h"
+#include "kenro/part/cgroup_walk.h"
 #include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
@@ -340,6 +341,23 @@ static int open_cgroup(const struct container *c, const struct host_cgroup *cg, 
         return -ENOENT;
 }
 
+int container_cgroup(const struct container *c, const struct host_cgroup *cg, struct err *e)
+{
+        unsigned made;
+        int fd = open_cgroup(c, cg, &made);
+
+        return fd < 0 ? err_sys(e, -fd, "cannot open the cgroup %s", c->state.cgroup) : fd;
+}
+
+int container_is_there(enum container_status s, struct err *e)
+{
+        if (s == CONTAINER_STOPPED)
+                return err_set(e, "container not running: no such process");
+        if (s == CONTAINER_CREATING)
+                return err_set(e, "container not running: it is being created");
+        return 0;
+}
+
 static int signal_one(pid_t pid, void *arg)
 {
         autoclose int pidfd = sys_pidfd_open(pid);
@@ -371,15 +389,15 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
         bool alone = !c->state.own_pid;
         int r;
 
-        if (c->state.version == 0 || (c->state.pid == 0 && s == CONTAINER_CREATING))
-                return err_set(e, "container not running: it is being created");
+        if (s == CONTAINER_CREATING)
+                return container_is_there(s, e);
         if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
                 return kill_cgroup(c, cg, sig, e);
-        if (s == CONTAINER_STOPPED)
-                return err_set(e, "container not running: no such process");
+        if (container_is_there(s, e) < 0)
+                return -1;
         r = sys_pidfd_send_signal(c->pidfd, sig);
         if (r == -ESRCH)
-                return err_set(e, "container not running: no such process");
+                return container_is_there(CONTAINER_STOPPED, e);
         return r < 0 ? err_sys(e, -r, "cannot send the signal") : 0;
 }
 
@@ -422,6 +440,7 @@ static int end_cgroup(const struct container *c, const struct host_cgroup *cg, s
         }
         if (made > 0)
                 return cgroup_remove(cg, c->state.cgroup, made, e);
+        (void)file_poke(fd, "cgroup.freeze", "0"); /* who uses it next could not start */
         cgroup_device_undo(fd);
         cgroup_release(fd);
         return 0;

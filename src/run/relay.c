@@ -1,7 +1,10 @@
 #include "kenro/run/relay.h"
 
+#include "kenro/run/job.h"
+
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* write(2), not send(2): a seccomp filter may be loaded already, and leaves
@@ -66,6 +69,21 @@ static enum side first_side(const struct step *steps, const struct job *job)
         return steps->parent ? PARENT : CHILD;
 }
 
+/* By the clock that no time namespace shifts. */
+uint64_t relay_now(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void note_time(const struct job *job, uint32_t row)
+{
+        if (job->timed && row < STEPS_MAX)
+                job->shared->ended[row] = relay_now();
+}
+
 int relay(const struct step *steps, enum side me, int *report, struct job *job, struct err *e)
 {
         enum side holder = first_side(steps, job);
@@ -94,6 +112,8 @@ int relay(const struct step *steps, enum side me, int *report, struct job *job, 
                                 (void)hand_over(*report, i, e, &ignored);
                                 return -1;
                         }
+                        if (who == me)
+                                note_time(job, i);
                 }
         }
         return 0;

@@ -130,6 +130,7 @@ static int reap_between(struct job *j, struct err *e)
 
 static int prepare(struct job *j, int pair[2], struct err *e)
 {
+        j->timed = log_tells(LOG_DEBUG);
         if (!j->shared) {
                 j->shared = mmap(NULL, sizeof(*j->shared), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -154,15 +155,31 @@ static void give_stdio(const struct process_plan *p)
                         log_debug("cannot give descriptor %d to uid %u", fd, p->stdio_uid);
 }
 
+/* The times are the other process's word, and go nowhere else. */
+static void tell_times(const struct step *steps, const struct job *j, uint64_t since)
+{
+        for (size_t i = 0; j->timed && i < STEPS_MAX && steps[i].name; i++) {
+                uint64_t end = j->shared->ended[i];
+
+                if (end == 0)
+                        continue;
+                log_debug("step '%s': %llu us", steps[i].name,
+                          end > since ? (unsigned long long)(end - since) / 1000 : 0);
+                since = end;
+        }
+}
+
 /* Returns 0, 1 if the child never ran, -1. */
 static int try_once(struct job *j, const struct spawn *how, struct err *e)
 {
         bool between = how->between || j->by_write;
+        uint64_t since;
         int pair[2], r;
         pid_t pid;
 
         if (prepare(j, pair, e) < 0)
                 return -1;
+        since = relay_now();
         pid = clone_into(between ? 0 : how->flags, SIGCHLD, j->by_write ? -1 : j->cgroup.fd,
                          &j->pidfd, NULL);
         j->sock = j->report = pid == 0 ? pair[1] : pair[0];
@@ -181,7 +198,9 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
         r = between ? reap_between(j, e) : 0;
         if (r != 0)
                 return r;
-        if (relay(how->steps, PARENT, &j->report, j, e) < 0)
+        r = relay(how->steps, PARENT, &j->report, j, e);
+        tell_times(how->steps, j, since);
+        if (r < 0)
                 return explain(j, e);
         log_debug("process %d is set up", j->pid);
         return 0;

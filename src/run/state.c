@@ -2,7 +2,8 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
-#include "kenro/json/json_write.h"
+#include "kenro/json/json_encode.h"
+#include "kenro/spec/spec_fields.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,7 @@ static const struct json_field fields[] = {
         { "hooks",       J_U64, AT(hooks) },
         { "notifies",    J_BOOL, AT(notifies) },
         { "annotations", J_MAP, J_STR, AT(annotations) },
+        { "resources",   J_OBJ, AT(resources), .shape = &spec_resources_shape },
         { 0 },
 };
 /* clang-format on */
@@ -74,19 +76,7 @@ int state_store(int dir_fd, const struct state *s, struct err *e)
 
         if (json_out_init(&o, false, e) < 0)
                 return -1;
-        json_map(&o);
-        for (const struct json_field *f = fields; f->kind != J_END; f++) {
-                const void *at = (const char *)s + f->offset;
-
-                if (f->kind == J_STR)
-                        json_key_str(&o, f->key, *(const char *const *)at);
-                else if (f->kind == J_U64)
-                        json_key_uint(&o, f->key, *(const uint64_t *)at);
-                else if (f->kind == J_BOOL)
-                        json_key_bool(&o, f->key, *(const bool *)at);
-        }
-        write_annotations(&o, &s->annotations);
-        json_map_end(&o);
+        json_encode(&o, &shape, s);
         text = json_text(&o, &len, e);
         if (text)
                 r = file_replace(dir_fd, FILE_NAME, text, len, 0600, e);

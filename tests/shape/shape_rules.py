@@ -29,11 +29,11 @@ NO_UNIT_TEST = {
     "in the container's process, on its file systems: tests/cli":
         "part/mount_copy",
     "leads other modules: tests/cli":
-        "run/create run/exec run/foreground run/hooks run/image run/notify run/spawn run/start "
-        "run/steps",
+        "run/create run/exec run/foreground run/hooks run/image run/notify run/pause run/spawn "
+        "run/start run/steps",
     "a command, tested as one: tests/cli":
-        "cmd/cmd cmd/console cmd/create cmd/exec cmd/features cmd/inherit cmd/lifecycle cmd/prepare "
-        "cmd/spec cmd/state",
+        "cmd/cmd cmd/console cmd/create cmd/events cmd/exec cmd/features cmd/inherit cmd/lifecycle "
+        "cmd/pause cmd/prepare cmd/ps cmd/spec cmd/state cmd/update",
 }
 
 # The only objects that may change at run time.

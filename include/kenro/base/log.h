@@ -12,6 +12,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* The program's name as the user called it, without directories. */
 void log_program(const char *argv0);
+const char *log_name(void);
 
 /* Open FILE (NULL: none) for appending. LEVEL LOG_ERROR is the default. */
 int log_open(const char *file, bool json, enum log_level level, struct err *e);
@@ -19,6 +20,9 @@ int log_open(const char *file, bool json, enum log_level level, struct err *e);
 /* Print TEXT to the log and, with the program's name in front, to standard
  * error: errors always, the rest as the level says. */
 void log_line(enum log_level level, const char *text);
+
+/* Whether anybody sees what LEVEL is for. */
+bool log_tells(enum log_level level);
 
 void log_warn(const char *fmt, ...) ERR_PRINTF(1, 2);
 void log_debug(const char *fmt, ...) ERR_PRINTF(1, 2);

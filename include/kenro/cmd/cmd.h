@@ -50,7 +50,7 @@ struct command {
 extern const struct command commands[];
 
 extern const struct option_row create_rows[], run_rows[], delete_rows[], kill_rows[], list_rows[],
-        exec_rows[], spec_rows[], check_rows[], no_rows[];
+        exec_rows[], spec_rows[], check_rows[], ps_rows[], events_rows[], update_rows[], no_rows[];
 
 /* Options of create, run and check. */
 struct create_options {
@@ -78,6 +78,11 @@ int cmd_list(struct cli *c, struct err *e);
 int cmd_exec(struct cli *c, struct err *e);
 int cmd_spec(struct cli *c, struct err *e);
 int cmd_features(struct cli *c, struct err *e);
+int cmd_pause(struct cli *c, struct err *e);
+int cmd_resume(struct cli *c, struct err *e);
+int cmd_ps(struct cli *c, struct err *e);
+int cmd_events(struct cli *c, struct err *e);
+int cmd_update(struct cli *c, struct err *e);
 
 /* Open the container that the first operand names. */
 int cmd_open(struct cli *c, struct container *ret, struct err *e);
@@ -88,6 +93,9 @@ struct cmd_host {
         struct host_cgroup cgroup;
 };
 int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e);
+
+/* Open the container, keep other commands away from it, and get these facts. */
+int cmd_lock(struct cli *c, struct container *ret, struct cmd_host *facts, struct err *e);
 
 /* Write TEXT to standard output. */
 int cmd_print(const char *text, size_t len, struct err *e);

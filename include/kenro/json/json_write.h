@@ -30,6 +30,7 @@ void json_key(struct json_out *o, const char *key);
  * not make the document invalid. NULL is written as null. */
 void json_str(struct json_out *o, const char *s);
 void json_uint(struct json_out *o, uint64_t n);
+void json_int(struct json_out *o, int64_t n);
 void json_bool(struct json_out *o, bool b);
 
 /* A key and its value in one line. */

@@ -57,6 +57,10 @@ int cgroup_open(const struct host_cgroup *h, const char *path);
 /* SIGKILL everything in the group, however it forks. Returns 0 or -errno. */
 int cgroup_kill(int cgroup_fd);
 
+/* Wait until cgroup.events says EVENT, "frozen 1", or until something can be read
+ * from OR_FD (-1: nothing). Returns 0, -ETIMEDOUT after MS milliseconds, -errno. */
+int cgroup_wait(int cgroup_fd, const char *event, int or_fd, int ms);
+
 /* Wait until no process is in the group, or until something can be read from
  * OR_FD (-1: nothing), at most MS milliseconds. */
 int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e);
@@ -69,10 +73,6 @@ int cgroup_end(int cgroup_fd, int ms, struct err *e);
 /* Remove the group PATH and those below it, and then the MADE - 1 groups above
  * it, and /kenro, as far as they are empty. It being gone already is fine. */
 int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, struct err *e);
-
-/* Call FN for each process in the group and those below it. Returns 0 or the
- * first result of FN that is not 0, or -errno. */
-int cgroup_each_process(int cgroup_fd, int (*fn)(pid_t pid, void *arg), void *arg);
 
 /* Whether the group's processes are frozen; false if it cannot be read. */
 bool cgroup_is_frozen(int cgroup_fd);

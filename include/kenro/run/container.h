@@ -62,6 +62,12 @@ void container_unlock(struct container *c);
 /* The container as the owner of its group, without path. */
 int container_owner(const struct container *c, struct cgroup_owner *ret, struct err *e);
 
+/* The container's group, as long as it is the container's: a new descriptor, or -1. */
+int container_cgroup(const struct container *c, const struct host_cgroup *cg, struct err *e);
+
+/* -1 with the words that callers look for unless a process of it may be alive. */
+int container_is_there(enum container_status s, struct err *e);
+
 /* What is true now: from the process and its cgroup, not from a record. Fills
  * pidfd. */
 enum container_status container_status(struct container *c, int proc_fd,

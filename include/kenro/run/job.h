@@ -11,12 +11,15 @@
 
 #include <sys/types.h>
 
+enum { STEPS_MAX = 64 };
+
 /* A page that a cloned process's clones write to. */
 struct shared {
-        bool ran;      /* the first one has come to run */
-        pid_t through; /* what the process in between has made, as the host sees it */
-        pid_t final;   /* what executes the program, where that is made last */
-        int listener;  /* its descriptor for seccomp's agent */
+        bool ran;                  /* the first one has come to run */
+        pid_t through;             /* what the process in between has made, as the host sees it */
+        pid_t final;               /* what executes the program, where that is made last */
+        int listener;              /* its descriptor for seccomp's agent */
+        uint64_t ended[STEPS_MAX]; /* --debug: when a step was done, in nanoseconds */
 };
 
 struct job {
@@ -48,6 +51,7 @@ struct job {
         pid_t pid;  /* parent: the process that will execute the program */
         int pidfd;  /* parent: of it */
         struct shared *shared;
+        bool timed;    /* note when steps are done; no more once a filter is loaded */
         bool by_write; /* the cgroup is entered by cgroup.procs, not by the clone */
 };
 

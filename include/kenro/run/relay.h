@@ -36,5 +36,8 @@ struct baton {
  * steps may change it. On failure E is the first error of either side. */
 int relay(const struct step *steps, enum side me, int *report, struct job *job, struct err *e);
 
+/* Nanoseconds, for the times that a job notes of its steps. */
+uint64_t relay_now(void);
+
 /* Turn a received baton of N bytes into its error: -1; 0 if it carries none. */
 int baton_error(const struct baton *b, ssize_t n, struct err *e);

@@ -31,6 +31,7 @@ struct state {
         bool notifies;         /* it has a socket to say that it is ready */
         uint64_t hooks;        /* a bit for each enum hook_point that has some */
         struct pairs annotations;
+        struct spec_resources *resources; /* as update has left them; NULL: as in config.json */
 };
 
 /* The members of the specification's state (runtime.md, State), into an object that

@@ -1,0 +1,220 @@
+/* update: other limits for a container that is there. */
+#include "kenro/base/log.h"
+#include "kenro/cmd/cmd.h"
+#include "kenro/part/cgroup_limit.h"
+#include "kenro/spec/spec_load.h"
+#include "kenro/spec/spec_resources.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct update_options {
+        const char *resources;
+        const char *memory, *reservation, *swap, *kernel, *kernel_tcp;
+        const char *period, *quota, *burst, *shares, *idle, *rt_period, *rt_runtime, *cpus, *mems;
+        const char *pids, *weight;
+        const char *l3_cache, *mem_bw;
+};
+
+#define AT(member) offsetof(struct update_options, member)
+
+/* clang-format off */
+const struct option_row update_rows[] = {
+        { "resources", 'r', OPTION_TEXT, AT(resources), "FILE",
+          "linux.resources as JSON, - for standard input; the rest is ignored then" },
+        { "memory", 0, OPTION_TEXT, AT(memory), "BYTES", "like 512m; -1: no limit" },
+        { "memory-reservation", 0, OPTION_TEXT, AT(reservation), "BYTES", "what is kept for it" },
+        { "memory-swap", 0, OPTION_TEXT, AT(swap), "BYTES", "memory and swap together" },
+        { "cpu-share", 0, OPTION_TEXT, AT(shares), "N", "its part when others want the CPU too" },
+        { "cpu-quota", 0, OPTION_TEXT, AT(quota), "USEC", "of CPU time in a period" },
+        { "cpu-period", 0, OPTION_TEXT, AT(period), "USEC", "the period" },
+        { "cpu-burst", 0, OPTION_TEXT, AT(burst), "USEC", "what may be saved for later" },
+        { "cpu-idle", 0, OPTION_TEXT, AT(idle), "0|1", "only when nobody else wants the CPU" },
+        { "cpuset-cpus", 0, OPTION_TEXT, AT(cpus), "LIST", "which CPUs, like 0-3,7" },
+        { "cpuset-mems", 0, OPTION_TEXT, AT(mems), "LIST", "which memory nodes" },
+        { "pids-limit", 0, OPTION_TEXT, AT(pids), "N", "how many processes and threads" },
+        { "blkio-weight", 0, OPTION_TEXT, AT(weight), "N", "its part of input and output" },
+        { "cpu-rt-period", 0, OPTION_TEXT, AT(rt_period), "USEC", NULL },
+        { "cpu-rt-runtime", 0, OPTION_TEXT, AT(rt_runtime), "USEC", NULL },
+        { "kernel-memory", 0, OPTION_TEXT, AT(kernel), "BYTES", NULL },
+        { "kernel-memory-tcp", 0, OPTION_TEXT, AT(kernel_tcp), "BYTES", NULL },
+        { "l3-cache-schema", 0, OPTION_TEXT, AT(l3_cache), "TEXT", NULL },
+        { "mem-bw-schema", 0, OPTION_TEXT, AT(mem_bw), "TEXT", NULL },
+        { 0 },
+};
+/* clang-format on */
+
+/* What a letter behind a number multiplies it with, as a power of two; -1: nothing that
+ * is known. "512m", "512mb" and "512MiB" are the same. */
+static int shift_of(const char *unit)
+{
+        static const char letters[] = "bkmgtp";
+        const char *end = unit + 1, *at;
+
+        if (!*unit)
+                return 0;
+        at = strchr(letters, tolower((unsigned char)*unit));
+        if (!at)
+                return -1;
+        if (at != letters && tolower((unsigned char)*end) == 'i' &&
+            tolower((unsigned char)end[1]) == 'b')
+                end += 2;
+        else if (at != letters && tolower((unsigned char)*end) == 'b')
+                end++;
+        return *end ? -1 : (int)(at - letters) * 10;
+}
+
+static int parse(const char *text, const char *option, bool size, struct opt_int *ret,
+                 struct err *e)
+{
+        char *end;
+        int shift;
+
+        errno = 0;
+        ret->v = strtoll(text, &end, 10);
+        shift = size && ret->v >= 0 ? shift_of(end) : *end ? -1 : 0;
+        if ((!isdigit((unsigned char)*text) && *text != '-') || end == text || ret->v < -1 ||
+            shift < 0 || errno || ret->v > INT64_MAX >> shift)
+                return err_set(e, "option '--%s': '%.40s' is neither -1 nor a %s", option, text,
+                               size ? "size like 512m" : "number");
+        if (ret->v > 0)
+                ret->v <<= shift;
+        ret->set = true;
+        return 0;
+}
+
+/* Options whose value is a number, and where it goes. */
+static int parse_numbers(const struct update_options *o, struct spec_memory *m, struct spec_cpu *c,
+                         struct spec_pids *p, struct err *e)
+{
+        const struct {
+                const char *text, *option;
+                bool size;
+                struct opt_int *to;
+        } rows[] = {
+                { o->memory, "memory", true, &m->limit },
+                { o->reservation, "memory-reservation", true, &m->reservation },
+                { o->swap, "memory-swap", true, &m->swap },
+                { o->kernel, "kernel-memory", true, &m->kernel },
+                { o->kernel_tcp, "kernel-memory-tcp", true, &m->kernel_tcp },
+                { o->quota, "cpu-quota", false, &c->quota },
+                { o->idle, "cpu-idle", false, &c->idle },
+                { o->rt_runtime, "cpu-rt-runtime", false, &c->realtime_runtime },
+                { o->pids, "pids-limit", false, &p->limit },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (rows[i].text &&
+                    parse(rows[i].text, rows[i].option, rows[i].size, rows[i].to, e) < 0)
+                        return -1;
+        return 0;
+}
+
+/* The same for those that cannot be -1. */
+static int parse_unsigned(const struct update_options *o, struct spec_cpu *c,
+                          struct spec_block_io *b, struct err *e)
+{
+        const struct {
+                const char *text, *option;
+                struct opt_uint *to;
+        } rows[] = {
+                { o->shares, "cpu-share", &c->shares },
+                { o->period, "cpu-period", &c->period },
+                { o->burst, "cpu-burst", &c->burst },
+                { o->rt_period, "cpu-rt-period", &c->realtime_period },
+                { o->weight, "blkio-weight", &b->weight },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct opt_int n;
+
+                if (!rows[i].text)
+                        continue;
+                if (parse(rows[i].text, rows[i].option, false, &n, e) < 0)
+                        return -1;
+                if (n.v < 0)
+                        return err_set(e, "option '--%s': '-1' is not a number", rows[i].option);
+                *rows[i].to = (struct opt_uint){ true, (uint64_t)n.v };
+        }
+        return 0;
+}
+
+static int from_options(const struct update_options *o, struct arena *a, struct spec_resources *r,
+                        struct err *e)
+{
+        r->memory = ARENA_NEW(a, struct spec_memory, 1, e);
+        r->cpu = ARENA_NEW(a, struct spec_cpu, 1, e);
+        r->pids = ARENA_NEW(a, struct spec_pids, 1, e);
+        r->block_io = ARENA_NEW(a, struct spec_block_io, 1, e);
+        if (!r->memory || !r->cpu || !r->pids || !r->block_io)
+                return -1;
+        if (o->l3_cache || o->mem_bw)
+                return err_set(e, "--%s is not supported yet",
+                               o->l3_cache ? "l3-cache-schema" : "mem-bw-schema");
+        r->cpu->cpus = o->cpus;
+        r->cpu->mems = o->mems;
+        if (parse_numbers(o, r->memory, r->cpu, r->pids, e) < 0 ||
+            parse_unsigned(o, r->cpu, r->block_io, e) < 0)
+                return -1;
+        if (!o->pids)
+                r->pids = NULL;
+        return 0;
+}
+
+/* What is in force until now. */
+static int in_force(const struct container *c, struct arena *a, const struct spec_resources **ret,
+                    struct err *e)
+{
+        struct spec_file file;
+
+        *ret = c->state.resources;
+        if (*ret)
+                return 0;
+        if (spec_load(c->dir_fd, "config.json", false, a, &file, e) < 0)
+                return err_in(e, "the container's record");
+        *ret = file.spec.linux_->resources;
+        return 0;
+}
+
+static int check(const struct spec_resources *r, struct err *e)
+{
+        const struct spec_memory *m = r->memory;
+
+        if (!m)
+                return 0;
+        if (m->kernel.v != 0 || m->kernel_tcp.v != 0)
+                log_warn("memory.kernel: ignored, the kernel has given it up");
+        if (m->swap.v > 0 && m->limit.v <= 0)
+                return err_set(e, "memory.swap: %lld without memory.limit, which is a part of it",
+                               (long long)m->swap.v);
+        if (m->swap.v > 0 && m->swap.v < m->limit.v)
+                return err_set(e,
+                               "memory.swap: %lld is less than memory.limit, %lld, which is a "
+                               "part of it",
+                               (long long)m->swap.v, (long long)m->limit.v);
+        return 0;
+}
+
+int cmd_update(struct cli *c, struct err *e)
+{
+        const struct update_options *o = c->options;
+        const struct spec_resources *old = NULL;
+        struct spec_resources change = { 0 }, r;
+        struct container container;
+        struct cmd_host facts;
+
+        if (o->resources ? spec_load_resources(o->resources, c->arena, &change, e) < 0
+                         : from_options(o, c->arena, &change, e) < 0)
+                return -1;
+        if (cmd_lock(c, &container, &facts, e) < 0 ||
+            container_is_there(container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
+                    0 ||
+            in_force(&container, c->arena, &old, e) < 0 ||
+            spec_merge_resources(old, &change, c->arena, &r, e) < 0 || check(&r, e) < 0 ||
+            cgroup_limit_parent(&r, &facts.cgroup, e) < 0)
+                return -1;
+        container.state.resources = &r;
+        return state_store(container.dir_fd, &container.state, e);
+}

@@ -31,15 +31,20 @@ static int open_bundle(struct cli *c, struct prepared *p, struct err *e)
         return p->bundle ? 0 : -1;
 }
 
+static bool is_manager(const struct cli *c, const char *name)
+{
+        return c->global.cgroup_manager && strcmp(c->global.cgroup_manager, name) == 0;
+}
+
 /* What callers may ask for and nothing does yet is an error, not ignored. */
 static int check_unbuilt(const struct cli *c, struct err *e)
 {
         const struct create_options *o = c->options;
-        const char *manager = c->global.cgroup_manager;
 
-        if (c->global.systemd_cgroup || (manager && strcmp(manager, "cgroupfs") != 0))
-                return err_set(e, "the cgroup manager '%s' is not supported yet",
-                               c->global.systemd_cgroup ? "systemd" : manager);
+        if (c->global.systemd_cgroup || is_manager(c, "systemd")) {
+                err_set(e, "the cgroup manager 'systemd' is not supported yet");
+                return err_hint(e, "use cgroupfs, with a path as linux.cgroupsPath");
+        }
         if (o->no_pivot) {
                 err_set(e,
                         "--no-pivot is refused: without pivot_root the host's mounts stay in reach");
@@ -74,6 +79,7 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         in.bundle_fd = p.bundle_fd;
         in.spec = &p.file.spec;
         in.host = &p.facts.host;
+        in.no_cgroup = is_manager(c, "disabled");
         if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
                 return json_place(&p.file.src, e);
         log_debug("bundle %s: %zu mounts, %zu instructions of seccomp, cgroup %s", p.bundle,

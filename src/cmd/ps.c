@@ -66,12 +66,15 @@ static int find_pids(struct cli *c, struct pids *p, struct err *e)
         struct container container;
         struct cmd_host facts;
         autoclose int fd = -1;
+        enum container_status s;
         size_t n = 0;
         int r;
 
         if (cmd_open(c, &container, e) < 0 || cmd_probe(c, &facts, e) < 0)
                 return -1;
-        if (container_status(&container, facts.host.proc_fd, &facts.cgroup) == CONTAINER_CREATING)
+        s = container_status(&container, facts.host.proc_fd, &facts.cgroup);
+        /* Without a cgroup nothing outlives init. */
+        if (s == CONTAINER_CREATING || (s == CONTAINER_STOPPED && !container.state.cgroup[0]))
                 return 0;
         fd = container_cgroup(&container, &facts.cgroup, e);
         if (fd < 0)

@@ -1,4 +1,5 @@
 /* update: other limits for a container that is there. */
+#include "kenro/base/fd.h"
 #include "kenro/base/log.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/part/cgroup_limit.h"
@@ -204,6 +205,7 @@ int cmd_update(struct cli *c, struct err *e)
         struct spec_resources change = { 0 }, r;
         struct container container;
         struct cmd_host facts;
+        autoclose int fd = -1;
 
         if (o->resources ? spec_load_resources(o->resources, c->arena, &change, e) < 0
                          : from_options(o, c->arena, &change, e) < 0)
@@ -211,6 +213,7 @@ int cmd_update(struct cli *c, struct err *e)
         if (cmd_lock(c, &container, &facts, e) < 0 ||
             container_is_there(container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
                     0 ||
+            (fd = container_cgroup(&container, &facts.cgroup, e)) < 0 ||
             in_force(&container, c->arena, &old, e) < 0 ||
             spec_merge_resources(old, &change, c->arena, &r, e) < 0 || check(&r, e) < 0 ||
             cgroup_limit_parent(&r, &facts.cgroup, e) < 0)

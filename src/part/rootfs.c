@@ -133,6 +133,8 @@ int rootfs_child(const struct rootfs_plan *p, int stash_fd, int place_fd, struct
                 return -1;
         if (propagate(p->tree_fd, (kind == MS_SLAVE ? MS_SLAVE : MS_PRIVATE) | MS_REC, e) < 0)
                 return -1;
+        if (p->nodev && tree_attr(p->tree_fd, MOUNT_ATTR_NODEV, 0, true) < 0)
+                return err_set(e, "cannot shut device nodes out of the root");
         if (stash_fd >= 0 && put_on(stash_fd, place_fd, e) < 0)
                 return -1;
         return put_on(p->tree_fd, place_fd, e) < 0 ? -1 : p->tree_fd;

@@ -159,6 +159,51 @@ static int build_mounts(const struct spec *s, const struct bundle *b, struct are
         return 0;
 }
 
+/* Device rules are a program on a cgroup. Where there is none, the only device nodes
+ * that can be opened are those that kenro puts into /dev: which is stricter than any
+ * rules, as long as the container can neither make nodes nor mount. */
+static int shut_out_devices(const struct spec *s, struct plan *r, struct err *e)
+{
+        const uint64_t makers = 1ull << CAP_MKNOD | 1ull << CAP_SYS_ADMIN;
+
+        if (r->ns.mount_joined || (r->process.caps.bounding & makers))
+                return err_set(e,
+                               "linux.resources.devices: cannot be enforced without a cgroup on "
+                               "%s",
+                               r->ns.mount_joined ? "a mount namespace that exists already"
+                                                  : "a process with CAP_MKNOD or CAP_SYS_ADMIN");
+        if (s->linux_->devices.n > 0)
+                return err_set(e, "linux.devices: access to them cannot be restricted without a "
+                                  "cgroup");
+        r->rootfs.nodev = true;
+        for (size_t i = 0; i < r->mount.n; i++) {
+                struct mount_entry *m = &r->mount.v[i];
+
+                if ((int)i == r->mount.dev || (m->kind == MOUNT_FS && !strcmp(m->type, "devpts")))
+                        continue;
+                if (m->kind != MOUNT_FS && m->kind != MOUNT_CHANGE)
+                        m->o.rset |= MOUNT_ATTR_NODEV;
+                m->o.set |= MOUNT_ATTR_NODEV;
+                m->o.rclear &= ~(uint64_t)MOUNT_ATTR_NODEV;
+                m->o.clear &= ~(uint64_t)MOUNT_ATTR_NODEV;
+        }
+        return 0;
+}
+
+/* With --cgroup-manager disabled. */
+static int build_without_cgroup(const struct spec *s, struct plan *r, struct err *e)
+{
+        if (!spec_namespace_new(s, CLONE_NEWPID)) {
+                err_set(e, "linux.namespaces: without a cgroup nothing would end all processes");
+                return err_hint(e, "give the container a pid namespace of its own");
+        }
+        if (r->cgroup_device.v && shut_out_devices(s, r, e) < 0)
+                return -1;
+        r->cgroup.path = "";
+        r->cgroup_device.v = NULL;
+        return 0;
+}
+
 int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
                struct plan *ret, struct err *e)
 {
@@ -181,7 +226,8 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
                 return -1;
         if (cgroup_plan(l.cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
             cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0 ||
-            hook_plan(s.hooks, a, &r.hook, e) < 0)
+            hook_plan(s.hooks, a, &r.hook, e) < 0 ||
+            (in->no_cgroup && build_without_cgroup(&s, &r, e) < 0))
                 return -1;
         *ret = r;
         return 0;

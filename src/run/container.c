@@ -277,7 +277,7 @@ static bool is_alive(struct container *c, int proc_fd)
 
 static bool is_frozen(const struct container *c, const struct host_cgroup *cg)
 {
-        autoclose int fd = cgroup_open(cg, c->state.cgroup);
+        autoclose int fd = c->state.cgroup[0] ? cgroup_open(cg, c->state.cgroup) : -1;
 
         return fd >= 0 && cgroup_is_frozen(fd);
 }
@@ -326,7 +326,7 @@ static int open_cgroup(const struct container *c, const struct host_cgroup *cg, 
         unsigned count;
         int fd;
 
-        if (c->state.version == 0)
+        if (c->state.version == 0 || !c->state.cgroup[0])
                 return -ENOENT;
         *made = (unsigned)c->state.cgroup_made;
         fd = cgroup_open(cg, c->state.cgroup);
@@ -346,6 +346,9 @@ int container_cgroup(const struct container *c, const struct host_cgroup *cg, st
         unsigned made;
         int fd = open_cgroup(c, cg, &made);
 
+        if (!c->state.cgroup[0])
+                return err_set(e, "the container has no cgroup of its own (it was created with "
+                                  "--cgroup-manager disabled)");
         return fd < 0 ? err_sys(e, -fd, "cannot open the cgroup %s", c->state.cgroup) : fd;
 }
 
@@ -382,23 +385,36 @@ static int kill_cgroup(const struct container *c, const struct host_cgroup *cg, 
         return r < 0 ? err_sys(e, -r, "cannot signal the cgroup %s", c->state.cgroup) : 0;
 }
 
-int container_kill(struct container *c, int proc_fd, const struct host_cgroup *cg, int sig,
-                   bool all, struct err *e)
+static int kill_init(const struct container *c, enum container_status s, int sig, struct err *e)
 {
-        enum container_status s = container_status(c, proc_fd, NULL);
-        bool alone = !c->state.own_pid;
         int r;
 
-        if (s == CONTAINER_CREATING)
-                return container_is_there(s, e);
-        if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
-                return kill_cgroup(c, cg, sig, e);
         if (container_is_there(s, e) < 0)
                 return -1;
         r = sys_pidfd_send_signal(c->pidfd, sig);
         if (r == -ESRCH)
                 return container_is_there(CONTAINER_STOPPED, e);
         return r < 0 ? err_sys(e, -r, "cannot send the signal") : 0;
+}
+
+int container_kill(struct container *c, int proc_fd, const struct host_cgroup *cg, int sig,
+                   bool all, struct err *e)
+{
+        enum container_status s = container_status(c, proc_fd, NULL);
+        bool alone = !c->state.own_pid;
+
+        if (s == CONTAINER_CREATING)
+                return container_is_there(s, e);
+        /* Without a cgroup all processes are those of the pid namespace: with init
+         * they end, and nothing else reaches all of them. */
+        if (all && !c->state.cgroup[0]) {
+                if (s == CONTAINER_STOPPED)
+                        return 0;
+                return sig == SIGKILL ? kill_init(c, s, sig, e) : container_cgroup(c, cg, e);
+        }
+        if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
+                return kill_cgroup(c, cg, sig, e);
+        return kill_init(c, s, sig, e);
 }
 
 /* Kill init, which mostly takes all others along, and wait. */
@@ -434,7 +450,7 @@ static int end_cgroup(const struct container *c, const struct host_cgroup *cg, s
         autoclose int fd = open_cgroup(c, cg, &made);
 
         if (fd < 0) {
-                if (c->state.version && c->state.pid == 0)
+                if (c->state.version && c->state.pid == 0 && c->state.cgroup[0])
                         cgroup_sweep(cg, c->state.cgroup);
                 return 0;
         }

@@ -115,16 +115,15 @@ static int map_mounts(const struct mount_plan *p, int proc_fd, struct err *e)
         return 0;
 }
 
-/* All that is made on the host, in the order in which undo takes it back. */
-static int prepare(struct job *j, const struct create_input *in, struct err *e)
+static int make_cgroup(struct job *j, const struct create_input *in, struct err *e)
 {
         const struct plan *p = in->plan;
         struct cgroup_owner owner;
         char directory[PATH_MAX];
 
+        if (!p->cgroup.path[0])
+                return 0;
         snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
-        if (record(in, j->container, e) < 0 || prepare_descriptors(j, &p->hook, e) < 0)
-                return -1;
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;
         owner.path = directory;
@@ -132,7 +131,16 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
                 return -1;
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
-        if (cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e) < 0)
+        return cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e);
+}
+
+/* All that is made on the host, in the order in which undo takes it back. */
+static int prepare(struct job *j, const struct create_input *in, struct err *e)
+{
+        const struct plan *p = in->plan;
+
+        if (record(in, j->container, e) < 0 || prepare_descriptors(j, &p->hook, e) < 0 ||
+            make_cgroup(j, in, e) < 0)
                 return -1;
         if (map_mounts(&p->mount, in->host->proc_fd, e) < 0 ||
             (in->notifies && prepare_readiness(j, e) < 0))

@@ -61,14 +61,15 @@ static int open_inits_cgroup(const struct exec_input *in)
         return at[0] == '/' ? cgroup_open(in->cgroup, at) : -ENOENT;
 }
 
-/* Clone into the container's group; where that cannot hold processes, because
- * controllers are enabled below it, into init's own. */
+/* Clone into the container's group; where it has none, or that cannot hold processes
+ * because controllers are enabled below it, into init's own. */
 static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
 {
         static const struct spawn how = { .steps = exec_steps };
+        const char *path = in->container->state.cgroup;
         int r;
 
-        j->cgroup.fd = cgroup_open(in->cgroup, in->container->state.cgroup);
+        j->cgroup.fd = path[0] ? cgroup_open(in->cgroup, path) : -ENOENT;
         r = j->cgroup.fd < 0 ? -1 : spawn(j, &how, e);
         if (r == 0 || j->pid != 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
                 return r;

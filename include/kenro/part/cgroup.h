@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct cgroup_plan {
-        const char *path; /* below the mount, cleaned: "/kenro/c1" */
+        const char *path; /* below the mount, cleaned: "/kenro/c1"; "": none of its own */
 };
 
 /* What cgroup_parent has made, for the clone and for the undo. */

@@ -9,6 +9,7 @@ struct rootfs_plan {
         const char *path; /* absolute on the host */
         int tree_fd;      /* a detached clone of the root file system's tree */
         bool readonly;
+        bool nodev;           /* nobody opens a device node that the image brings */
         uint64_t propagation; /* MS_*, for the root mount; 0: private */
         bool joined;          /* the mount namespace exists already: chroot(2) in it */
         bool in_place;        /* hooks look for it, with its mounts, at its path on the host */

@@ -69,6 +69,7 @@ struct plan_input {
         const char *bundle; /* absolute */
         int bundle_fd;
         unsigned preserve_fds;
+        bool no_cgroup; /* the container stays in its caller's */
         const struct spec *spec;
         const struct host *host;
 };

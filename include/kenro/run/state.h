@@ -15,7 +15,7 @@ enum { STATE_VERSION = 1, STATE_BYTES_MAX = 8 << 20 };
 struct state {
         uint64_t version;
         const char *oci_version, *id, *bundle, *rootfs;
-        const char *cgroup;    /* below the cgroup2 mount */
+        const char *cgroup;    /* below the cgroup2 mount; "": none of its own */
         uint64_t cgroup_made;  /* how many groups at the end of that path are ours */
         bool cgroup_claimed;   /* it carries our claim: see cgroup_owner */
         const char *created;   /* RFC 3339 */

@@ -40,6 +40,27 @@ def bundle(tmp_path):
 
 
 @pytest.fixture
+def created(kenro, bundle):
+    """The container c of a sleep, that nobody has started yet."""
+    kenrotest.write_config(bundle, kenrotest.config("/bin/sleep", "1000"))
+    kenro.ok("create", "--bundle", bundle, "c")
+    return kenro
+
+
+@pytest.fixture
+def running(created):
+    created.ok("start", "c")
+    return created
+
+
+@pytest.fixture
+def stopped(running):
+    running.ok("kill", "c", "KILL")
+    running.wait_for("c", "stopped")
+    return running
+
+
+@pytest.fixture
 def console(tmp_path):
     c = ConsoleSocket(tmp_path / "console")
     yield c

@@ -163,8 +163,9 @@ static int spawn_ps(char **argv, int out, pid_t *ret, struct err *e)
         return err_hint(e, "--format json needs none");
 }
 
-/* All that ps prints, or NULL. If it fails, the reason is what it has said first. */
-static char *run_ps(struct cli *c, struct err *e)
+/* All that ps prints, its complaints too, or NULL. FAILED may only mean that there is
+ * nothing to show. */
+static char *run_ps(struct cli *c, bool *failed, struct err *e)
 {
         autoclose int in = -1, out = -1;
         char **argv = ps_args(c, e);
@@ -188,11 +189,8 @@ static char *run_ps(struct cli *c, struct err *e)
         fd_close(&in); /* where it was too much, that ends it */
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
-        if (!text || status == 0)
-                return text;
-        text += strspn(text, "\n");
-        err_set(e, "ps: %.*s", (int)strcspn(text, "\n"), text);
-        return NULL;
+        *failed = status != 0;
+        return text;
 }
 
 /* Which blank-separated word of the LEN bytes at LINE is "PID", or -1. */
@@ -222,10 +220,11 @@ static pid_t number_in(const char *line, int column)
 
 static int print_table(struct cli *c, const struct pids *p, struct err *e)
 {
-        const char *line = run_ps(c, e);
+        bool failed;
+        const char *text = run_ps(c, &failed, e), *line = text;
         int column = -1;
 
-        if (!line)
+        if (!text)
                 return -1;
         for (size_t len; *line; line += len) {
                 bool header = column < 0;
@@ -238,6 +237,9 @@ static int print_table(struct cli *c, const struct pids *p, struct err *e)
                     fwrite(line, 1, len, stdout) != len)
                         return err_sys(e, errno, "cannot write to standard output");
         }
+        text += strspn(text, "\n");
+        if (column < 0 && failed)
+                return err_set(e, "ps: %.*s", (int)strcspn(text, "\n"), text);
         if (column < 0)
                 return err_set(e, "ps: with these options it shows no column PID");
         return fflush(stdout) == 0 ? 0 : err_sys(e, errno, "cannot write to standard output");

@@ -22,7 +22,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { ID_MAX = 1024, KILL_WAIT_MS = 10000, LOCK_WAIT_S = 10 };
+enum { ID_MAX = 1024, KILL_WAIT_MS = 10000, EXITING_MS = 20, LOCK_WAIT_S = 10 };
 
 static const char *const status_names[] = { "creating", "created", "running", "paused", "stopped" };
 
@@ -427,9 +427,11 @@ static int end_init(const struct container *c, int proc_fd, int cgroup_fd, struc
          * parents outside; these may wait for us. An empty group is enough then. */
         if (cgroup_fd >= 0 && cgroup_wait_empty(cgroup_fd, c->pidfd, KILL_WAIT_MS, e) < 0)
                 return -1;
-        /* An engine may have moved it out of the group. */
-        if (state_is_exiting(proc_fd, (pid_t)c->state.pid) || poll(&p, 1, KILL_WAIT_MS) != 0)
-                return 0;
+        /* An engine may have moved it out of the group, or it has none. That it has
+         * begun to end is no event. */
+        for (int ms = 0; ms < KILL_WAIT_MS; ms += EXITING_MS)
+                if (state_is_exiting(proc_fd, (pid_t)c->state.pid) || poll(&p, 1, EXITING_MS) != 0)
+                        return 0;
         return err_set(e, "the container's process does not end on SIGKILL");
 }
 

@@ -16,26 +16,6 @@ from kenrotest import (Runtime, cgroup_mount, config, our_cgroups, our_processes
 SLEEP = ("/bin/sleep", "1000")
 
 
-@pytest.fixture
-def created(kenro, bundle):
-    write_config(bundle, config(*SLEEP))
-    kenro.ok("create", "--bundle", bundle, "c")
-    return kenro
-
-
-@pytest.fixture
-def running(created):
-    created.ok("start", "c")
-    return created
-
-
-@pytest.fixture
-def stopped(running):
-    running.ok("kill", "c", "KILL")
-    running.wait_for("c", "stopped")
-    return running
-
-
 def command_line(pid):
     with open(f"/proc/{pid}/cmdline", "rb") as f:
         return f.read()

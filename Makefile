@@ -7,7 +7,13 @@ MESON_FLAGS ?= -Dwerror=true -Dstatic=true
 BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
 	libseccomp-dev libcap-dev libyajl-dev busybox-static
 TEST_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest \
-	clang-format-14 pmccabe debootstrap
+	clang-format-14 pmccabe debootstrap xz-utils $(CONFORMANCE_PACKAGES)
+# What the programs of tests/conformance are built with.
+CONFORMANCE_PACKAGES = golang-go golang-github-google-uuid-dev golang-github-blang-semver-dev \
+	golang-github-hashicorp-go-multierror-dev golang-github-mrunalp-fileutils-dev \
+	golang-github-opencontainers-specs-dev golang-github-opencontainers-selinux-dev \
+	golang-github-sirupsen-logrus-dev golang-github-xeipuuv-gojsonschema-dev \
+	golang-github-urfave-cli-dev golang-gocapability-dev golang-golang-x-sys-dev
 
 .PHONY: all run test bench install fmt clean fuzz
 

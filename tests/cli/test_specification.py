@@ -1,7 +1,64 @@
 """What the specification asks of a runtime and no other test shows: one test for each
 requirement. docs/conformance.md names the test of every requirement."""
 
-from kenrotest import config, write_config
+import ctypes
+import json
+import os
+import subprocess
+
+import pytest
+
+from kenrotest import KENRO, cgroup_mount, config, inside, shell, user_namespace, write_config, \
+    without
+
+# config.md, "Linux mount options"; those of an id mapping have their own tests.
+OPTIONS = """
+    async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev
+    nodiratime noexec noiversion nolazytime norelatime nostrictatime nosuid nosymfollow private
+    ratime rbind rdev rdiratime relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime
+    rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime
+    rsuid rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync unbindable
+""".split()
+OF_A_FILE_SYSTEM = "async dirsync iversion lazytime mand noiversion nolazytime nomand sync".split()
+
+# features.md and features-linux.md.
+FEATURES = {
+    "ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux", "annotations",
+    "potentiallyUnsafeConfigAnnotations"}
+FEATURES_LINUX = {
+    "namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt",
+    "memoryPolicy", "mountExtensions", "netDevices"}
+
+PR_CAPBSET_DROP, CAP_SYS_TIME = 24, 25
+
+
+def features(**how):
+    return json.loads(subprocess.run([KENRO, "features"], stdout=subprocess.PIPE, check=True,
+                                     timeout=60, **how).stdout)
+
+
+def is_accepted(kenro, bundle, c):
+    """Also without a warning."""
+    write_config(bundle, c)
+    r = kenro.run("--log-level", "warning", "check", "--bundle", bundle)
+    assert (r.returncode, r.stdout, r.stderr) == (0, f"{bundle}: ok\n", "")
+
+
+# ---- runtime.md ------------------------------------------------------------------
+
+@pytest.mark.parametrize("operation", ["create", "start", "state", "kill", "delete"])
+def test_an_operation_without_an_id_is_an_error(kenro, bundle, operation):
+    assert "a container id is missing" in kenro.fails(operation, cwd=bundle)
+
+
+# ---- config.md -------------------------------------------------------------------
+
+@pytest.mark.parametrize("version", [features()["ociVersionMin"], features()["ociVersionMax"]])
+def test_the_versions_that_features_names_are_accepted(kenro, bundle, version):
+    c = config()
+    c["ociVersion"] = version
+    write_config(bundle, c)
+    kenro.ok("run", "-b", bundle, "c")
 
 
 def mount_points(listing):
@@ -16,3 +73,161 @@ def test_the_kernel_lists_mounts_in_the_order_of_the_configuration(kenro, bundle
     write_config(bundle, c)
     assert mount_points(kenro.ok("run", "-b", bundle, "c")) == \
         [m["destination"] for m in c["mounts"]]
+
+
+def test_a_relative_destination_is_below_the_root(kenro, bundle):
+    c = config("/bin/cat", "/proc/self/mountinfo", cwd="/tmp")
+    c["mounts"].append({"destination": "mnt/deep", "type": "tmpfs", "source": "tmpfs"})
+    write_config(bundle, c)
+    assert "/mnt/deep" in mount_points(kenro.ok("run", "-b", bundle, "c"))
+
+
+def with_option(mount, option):
+    c = config()
+    c["mounts"].append({"destination": "/mnt", **mount})
+    c["mounts"][-1].setdefault("options", []).append(option)
+    return c
+
+
+def test_every_mount_option_of_the_specification_and_of_features_is_known(kenro, bundle):
+    bind = {"source": str(bundle)}
+    for option in {*OPTIONS, *features()["mountOptions"]} - {"idmap", "ridmap", "tmpcopyup"}:
+        if option not in ("bind", "rbind", "remount"):
+            is_accepted(kenro, bundle, with_option({"type": "tmpfs", "source": "x"}, option))
+        if option not in OF_A_FILE_SYSTEM:  # which a bind mount has not
+            is_accepted(kenro, bundle, with_option({**bind, "options": ["bind"]}, option))
+
+
+def test_a_console_size_without_a_terminal_is_ignored(kenro, bundle):
+    write_config(bundle, config(consoleSize={"height": 70000, "width": 70000}, terminal=False))
+    kenro.ok("run", "-b", bundle, "c")
+
+
+def test_a_capability_that_cannot_be_granted_is_a_warning(kenro, bundle):
+    """kenro itself is started without CAP_SYS_TIME."""
+    c = config("/bin/inside")
+    for names in c["process"]["capabilities"].values():
+        names.append("CAP_SYS_TIME")
+    write_config(bundle, c)
+    libc = ctypes.CDLL(None)
+    r = kenro.run("--log-level", "warning", "run", "-b", bundle, "c",
+                  preexec_fn=lambda: libc.prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0))
+    assert r.returncode == 0 and "CAP_SYS_TIME" in r.stderr
+    assert not int(json.loads(r.stdout)["status"]["CapBnd"], 16) >> CAP_SYS_TIME & 1
+
+
+def test_the_oom_score_is_left_alone_unless_asked_for(kenro, bundle):
+    def be_expendable():
+        with open("/proc/self/oom_score_adj", "w") as f:
+            f.write("321")
+
+    assert inside(kenro, bundle, config(), preexec_fn=be_expendable)["oom_score_adj"] == ["321"]
+
+
+@pytest.mark.parametrize("value", ["", "x", {"a": [1, None]}, None, 7])
+def test_an_unknown_property_is_ignored(kenro, bundle, value):
+    c = config()
+    c["org.example"] = c["process"]["org.example"] = c["linux"]["org.example"] = value
+    write_config(bundle, c)
+    kenro.ok("run", "-b", bundle, "c")
+
+
+def test_an_unknown_annotation_is_kept_and_changes_nothing(kenro, bundle):
+    c = config()
+    c["annotations"] = {"com.example.key": "", "org.opencontainers.unknown": "x"}
+    write_config(bundle, c)
+    kenro.ok("create", "-b", bundle, "c")
+    assert kenro.state("c")["annotations"] == c["annotations"]
+
+
+# ---- config-linux.md -------------------------------------------------------------
+
+def test_a_configuration_to_begin_with_has_the_default_file_systems(kenro, tmp_path):
+    kenro.ok("spec", "--bundle", tmp_path)
+    mounts = json.loads((tmp_path / "config.json").read_text())["mounts"]
+    assert {("/proc", "proc"), ("/sys", "sysfs"), ("/dev/pts", "devpts"),
+            ("/dev/shm", "tmpfs")} <= {(m["destination"], m["type"]) for m in mounts}
+
+
+@pytest.mark.parametrize("path", ["proc/1/ns/net", "./net", "../proc/1/ns/net"])
+def test_a_relative_path_of_a_namespace_is_an_error(kenro, bundle, path):
+    c = without(config(), "network")
+    c["linux"]["namespaces"].append({"type": "network", "path": path})
+    write_config(bundle, c)
+    assert f"linux.namespaces[5].path: '{path}' is not an absolute path" in \
+        kenro.fails("create", "-b", bundle, "c", cwd="/")
+
+
+def owners(directory):
+    return {path: os.lstat(os.path.join(path, name)).st_uid
+            for path, _, names in os.walk(directory) for name in [".", *names]}
+
+
+def test_files_keep_their_owners_in_a_user_namespace(kenro, bundle):
+    write_config(bundle, user_namespace(config()))
+    before = owners(bundle / "rootfs")
+    kenro.ok("run", "-b", bundle, "c")
+    assert owners(bundle / "rootfs") == before
+
+
+@pytest.mark.parametrize("path, group", [("/kenro-test-place/x", "/kenro-test-place/x"),
+                                         ("kenro-test-place", "/kenro/kenro-test-place")])
+def test_a_cgroups_path_is_always_the_same_group(kenro, bundle, path, group):
+    c = without(config("/bin/cat", "/proc/self/cgroup"), "cgroup")
+    c["linux"]["cgroupsPath"] = path
+    write_config(bundle, c)
+    for id in ("a", "b"):
+        assert f"0::{group}\n" in kenro.ok("run", "-b", bundle, id)
+
+
+def test_the_group_of_a_container_without_a_cgroup_mount_keeps_its_owner(kenro, bundle):
+    c = user_namespace(shell("sleep 1000"))
+    c["linux"]["cgroupsPath"] = "/kenro-test-owner"
+    write_config(bundle, c)
+    kenro.ok("create", "-b", bundle, "c")
+    group = cgroup_mount() / "kenro-test-owner"
+    assert {os.stat(p).st_uid for p in (group, *group.iterdir())} == {0}
+
+
+# ---- features.md -----------------------------------------------------------------
+
+def test_features_does_not_depend_on_who_asks():
+    assert features() == features(env={}, cwd="/", user="nobody", group="nogroup")
+
+
+def test_features_has_only_what_the_specification_defines():
+    f = features()
+    assert set(f) <= FEATURES and set(f["linux"]) <= FEATURES_LINUX
+    assert tuple(map(int, f["ociVersionMin"].split("."))) <= \
+        tuple(map(int, f["ociVersionMax"].split(".")))
+
+
+def test_mount_options_of_features_are_not_those_of_a_file_system():
+    assert not {"size", "mode", "uid", "gid", "newinstance"} & \
+        {option.split("=")[0] for option in features()["mountOptions"]}
+
+
+def test_the_namespaces_and_capabilities_of_features_are_recognized(kenro, bundle):
+    f = features()["linux"]
+    c = user_namespace(config(capabilities={"bounding": f["capabilities"]}))
+    c["linux"]["namespaces"] = [{"type": t} for t in f["namespaces"]]
+    write_config(bundle, c)
+    r = kenro.run("--log-level", "warning", "check", "--bundle", bundle)
+    assert r.returncode == 0 and "unknown" not in r.stderr
+
+
+def test_what_features_says_of_seccomp_is_recognized(kenro, bundle):
+    f = features()["linux"]["seccomp"]
+    c = config()
+    listed = [a for a in f["actions"] if a != "SCMP_ACT_NOTIFY"]  # which wants a listener
+    compared = [{"index": 0, "value": 1, "op": op} for op in f["operators"]]
+    c["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": f["archs"],
+        "flags": f["supportedFlags"],
+        "syscalls": [*({"names": [name], "action": action} for name, action in
+                       zip(("acct", "adjtimex", "bpf", "chroot", "delete_module", "fchdir",
+                            "finit_module", "getpid", "getppid"), listed, strict=False)),
+                     *({"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "args": [arg]}
+                       for arg in compared)]}
+    assert len(listed) <= 9
+    is_accepted(kenro, bundle, c)

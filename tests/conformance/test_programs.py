@@ -112,10 +112,10 @@ def results(request, programs, tmp_path_factory):
         for program in RACING & found.keys():
             if failures(program, found[program]):
                 found[program] = run(program, programs, base / program)
-    yield found
     kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and
                          kenrotest.our_processes() <= before["processes"], 10)
     assert kenrotest.snapshot() == before
+    return found
 
 
 def failures(program, p):

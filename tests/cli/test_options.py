@@ -1,6 +1,5 @@
 """The command line: rules P1-P10 of what callers send, help, version."""
 
-import json
 import subprocess
 
 import pytest
@@ -144,22 +143,3 @@ def test_the_runtime_directory_of_a_user_does_not_matter_to_root(kenro, bundle, 
                            env={"XDG_RUNTIME_DIR": value}, timeout=60)
         assert p.returncode == 1 and "does not exist" in p.stderr
     assert not (tmp_path / "kenro").exists()
-
-
-def test_features_is_what_callers_parse():
-    p = subprocess.run([KENRO, "features"], capture_output=True, text=True, timeout=60, env={},
-                       user="nobody", group="nogroup")
-    assert (p.returncode, p.stderr) == (0, "")
-    f = json.loads(p.stdout)
-    assert (f["ociVersionMin"], f["ociVersionMax"]) == ("1.0.0", "1.3.0")
-    assert {"rro", "bind", "nosuid"} <= set(f["mountOptions"])
-    # nothing is claimed that is not there yet
-    assert len(f["hooks"]) == 6
-    assert {"idmap", "ridmap"} <= set(f["mountOptions"])
-    assert f["linux"]["mountExtensions"]["idmap"]["enabled"] is True
-    assert sorted(f["linux"]["namespaces"]) == ["cgroup", "ipc", "mount", "network", "pid", "time",
-                                                "user", "uts"]
-    assert f["linux"]["cgroup"]["v1"] is False and f["linux"]["cgroup"]["v2"] is True
-    assert f["linux"]["seccomp"]["enabled"] is True
-    assert "SCMP_ACT_NOTIFY" in f["linux"]["seccomp"]["actions"]
-    assert "CAP_SYS_ADMIN" in f["linux"]["capabilities"]

@@ -14,23 +14,12 @@
 #include <string.h>
 #include <sys/capability.h>
 
-/* Names that are known only to be refused are no feature. */
-static bool is_built(const char *name)
-{
-        static const char *const unbuilt[] = { "" };
-
-        for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
-                if (strcmp(name, unbuilt[i]) == 0)
-                        return false;
-        return true;
-}
-
 static void names(struct json_out *o, const char *key, const struct name *table)
 {
         json_key(o, key);
         json_list(o);
         for (; table->name; table++)
-                if (is_built(table->name))
+                if (*table->name)
                         json_str(o, table->name);
         json_list_end(o);
 }

@@ -54,7 +54,8 @@ def mounted(option):
     """Configurations that give OPTION to a mount that can take it."""
     bind = {"destination": "/tried", "source": "source", "options": ["rbind", option]}
     special = {
-        "remount": {"destination": "/dev/shm", "options": ["bind", "remount", "ro"]},
+        "remount": {"destination": "/dev/shm", "source": "shm",
+                    "options": ["bind", "remount", "ro"]},
         "idmap": {**bind, "uidMappings": MAPPING, "gidMappings": MAPPING},
         "ridmap": {**bind, "uidMappings": MAPPING, "gidMappings": MAPPING},
     }

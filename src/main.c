@@ -21,27 +21,7 @@
 
 enum { SCRATCH_BYTES_MAX = 8 << 20 };
 
-#define AT(member) offsetof(struct global_options, member)
-
 /* clang-format off */
-static const struct option_row global_rows[] = {
-        { "root", 0, OPTION_TEXT, AT(root), "DIR", "where containers are recorded (/run/kenro)" },
-        { "log", 0, OPTION_TEXT, AT(log), "FILE", "also write errors there" },
-        { "log-format", 0, OPTION_TEXT, AT(log_format), "text|json", "how (default: text)" },
-        { "log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL",
-          "error, warning, info or debug (default: error)" },
-        { "debug", 0, OPTION_FLAG, AT(debug), NULL, "the same as --log-level debug" },
-        { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME",
-          "cgroupfs, or disabled: no cgroup of the container's own" },
-        { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
-        { "version", 'v', OPTION_FLAG, AT(version), NULL, NULL },
-        { "V", 'V', OPTION_FLAG, AT(version), NULL, NULL },
-        { "help", 'h', OPTION_FLAG, AT(help), NULL, NULL },
-        { "rootless", 0, OPTION_TEXT, AT(rootless), "WHEN", NULL },
-        { "criu", 0, OPTION_TEXT, AT(criu), "PATH", NULL },
-        { 0 },
-};
-
 static const struct name levels[] = {
         { "error", LOG_ERROR }, { "warning", LOG_WARN }, { "warn", LOG_WARN },
         { "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
@@ -68,10 +48,7 @@ static int print_help(void)
                 printf("  %-10s %s\n", c->name, c->summary);
         printf("\nOptions:\n");
         options_help(global_rows);
-        printf("  -v, --version                    print the version\n"
-               "  -h, --help                       print this help\n\n"
-               "'%s COMMAND --help' says more about a command.\n",
-               log_name());
+        printf("\n'%s COMMAND --help' says more about a command.\n", log_name());
         return 0;
 }
 
@@ -83,6 +60,17 @@ static int print_command_help(const struct command *c)
                 printf("\nOptions:\n");
         options_help(c->rows);
         return 0;
+}
+
+static int print_topic(const char *name, struct err *e)
+{
+        for (const struct command *c = commands; name && c->name; c++)
+                if (strcmp(c->name, name) == 0)
+                        return print_command_help(c);
+        if (!name)
+                return print_help();
+        err_set(e, "No help topic for '%.40s'", name); /* the words that callers of runc know */
+        return err_hint(e, "see '%s --help'", log_name());
 }
 
 static bool is_one_of(const char *arg, const char *a, const char *b, const char *c)
@@ -237,8 +225,10 @@ static int parse(int argc, char **argv, struct cli *c, const struct command **cm
                 return -1;
         if (c->global.version)
                 return print_version();
-        if (c->global.help || at == argc || strcmp(argv[at], "help") == 0)
+        if (c->global.help || at == argc)
                 return print_help();
+        if (strcmp(argv[at], "help") == 0)
+                return print_topic(argv[at + 1], e);
         *cmd = find_command(argv[at], e);
         if (!*cmd)
                 return -1;

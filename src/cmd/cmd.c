@@ -7,7 +7,27 @@
 
 const struct option_row no_rows[] = { { 0 } };
 
+#define AT(member) offsetof(struct global_options, member)
+
 /* clang-format off */
+const struct option_row global_rows[] = {
+        { "root", 0, OPTION_TEXT, AT(root), "DIR", "where containers are recorded (/run/kenro)" },
+        { "log", 0, OPTION_TEXT, AT(log), "FILE", "also write errors there" },
+        { "log-format", 0, OPTION_TEXT, AT(log_format), "text|json", "how (default: text)" },
+        { "log-level", 0, OPTION_TEXT, AT(log_level), "LEVEL",
+          "error, warning, info or debug (default: error)" },
+        { "debug", 0, OPTION_FLAG, AT(debug), NULL, "the same as --log-level debug" },
+        { "cgroup-manager", 0, OPTION_TEXT, AT(cgroup_manager), "NAME",
+          "cgroupfs, or disabled: no cgroup of the container's own" },
+        { "systemd-cgroup", 0, OPTION_FLAG, AT(systemd_cgroup), NULL, NULL },
+        { "version", 'v', OPTION_FLAG, AT(version), NULL, "print the version" },
+        { "V", 'V', OPTION_FLAG, AT(version), NULL, NULL },
+        { "help", 'h', OPTION_FLAG, AT(help), NULL, "print this help" },
+        { "rootless", 0, OPTION_TEXT, AT(rootless), "WHEN", NULL },
+        { "criu", 0, OPTION_TEXT, AT(criu), "PATH", NULL },
+        { 0 },
+};
+
 #define ID "CONTAINER-ID"
 const struct command commands[] = {
         { "create", cmd_create, create_rows, ID,

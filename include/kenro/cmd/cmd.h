@@ -49,8 +49,9 @@ struct command {
 
 extern const struct command commands[];
 
-extern const struct option_row create_rows[], run_rows[], delete_rows[], kill_rows[], list_rows[],
-        exec_rows[], spec_rows[], check_rows[], ps_rows[], events_rows[], update_rows[], no_rows[];
+extern const struct option_row global_rows[], create_rows[], run_rows[], delete_rows[], kill_rows[],
+        list_rows[], exec_rows[], spec_rows[], check_rows[], ps_rows[], events_rows[],
+        update_rows[], no_rows[];
 
 /* Options of create, run and check. */
 struct create_options {

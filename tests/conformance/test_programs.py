@@ -64,9 +64,10 @@ LACKED = {program: f"this machine has no {what}" for program, (what, there) in N
 
 
 def table(columns):
-    """Rows of the document's tables that begin with a program's name."""
+    """Rows of the document's first two tables, which begin with a program's name."""
+    text = DOCUMENT.read_text().split("\n## The specification")[0]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")]
-            for line in DOCUMENT.read_text().splitlines() if re.match(r"\| `\w+` \|", line)]
+            for line in text.splitlines() if re.match(r"\| `\w+` \|", line)]
     return [[row[0].strip("`|  "), *row[1:]] for row in rows if len(row) == columns]
 
 

@@ -18,18 +18,8 @@ def pytest_configure(config):
 @pytest.fixture
 def kenro(tmp_path):
     """A runtime whose every test leaves the host as it found it."""
-    before = kenrotest.snapshot()
-    runtime = kenrotest.Runtime(tmp_path / "state")
-    yield runtime
-    for id in runtime.ids():
-        runtime.ok("delete", "--force", id)
-    kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and
-                         kenrotest.our_processes() <= before["processes"], 10)
-    after = kenrotest.snapshot()
-    for what, was in before.items():
-        assert after[what] == was, f"left behind: {what}"
-    if runtime.root.exists():
-        assert os.listdir(runtime.root) == []
+    with kenrotest.leaves_nothing(kenrotest.Runtime(tmp_path / "state")) as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ static int create(struct cli *c, enum how how, struct creation *ret, struct err 
         in.file = &p.file;
         in.console_fd = ret->console.child;
         in.notifies = p.notifies;
+        in.no_keyring = o->no_new_keyring;
         ret->facts = p.facts;
         return container_create(&in, &ret->made, e);
 }

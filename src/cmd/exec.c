@@ -15,6 +15,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -225,6 +226,7 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
         struct process_input in = { .host = &facts->host, .preserve_fds = o->preserve_fds };
         struct spec_process process;
         struct spec spec = { 0 };
+        char pid[16];
 
         if (check_unbuilt(o, e) < 0 || load_container_spec(container, c->arena, &spec, e) < 0 ||
             load_process(c, &spec, &process, e) < 0)
@@ -233,6 +235,8 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
         in.uids = &spec.linux_->uid_mappings;
         in.gids = &spec.linux_->gid_mappings;
         in.own_user = container->state.own_user;
+        snprintf(pid, sizeof(pid), "%d", (int)container->state.pid);
+        in.no_setgroups = host_denies_groups(facts->host.proc_fd, pid);
         if (plan_process(&in, c->arena, c->scratch, ret, e) < 0 ||
             exec_filter(container, spec.linux_->seccomp, c->arena, &ret->seccomp, e) < 0)
                 return -1;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 struct spec_options {
         const char *bundle;
@@ -20,9 +21,12 @@ struct spec_options {
 const struct option_row spec_rows[] = {
         { "bundle", 'b', OPTION_TEXT, offsetof(struct spec_options, bundle), "DIR",
           "where to write config.json (default: here)" },
-        { "rootless", 0, OPTION_FLAG, offsetof(struct spec_options, rootless), NULL, NULL },
+        { "rootless", 0, OPTION_FLAG, offsetof(struct spec_options, rootless), NULL,
+          "for an ordinary user, whose own id is the container's root" },
         { 0 },
 };
+
+#define TTY_GROUP "gid=5" /* --rootless maps no group but the caller's */
 
 /* Ids that no user of an ordinary host has. */
 enum { USERNS_FIRST = 1000000000, USERNS_SIZE = 65536 };
@@ -34,7 +38,7 @@ static const struct {
         { "/proc", "proc", "proc", { "nosuid", "noexec", "nodev" } },
         { "/dev", "tmpfs", "tmpfs", { "nosuid", "noexec", "strictatime", "mode=755", "size=65536k" } },
         { "/dev/pts", "devpts", "devpts",
-          { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
+          { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", TTY_GROUP } },
         { "/dev/shm", "tmpfs", "shm",
           { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
         { "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" } },
@@ -109,7 +113,17 @@ static void process(struct json_out *o)
         json_map_end(o);
 }
 
-static void write_mounts(struct json_out *o)
+static void write_options(struct json_out *o, const char *const *v, bool rootless)
+{
+        json_key(o, "options");
+        json_list(o);
+        for (; *v; v++)
+                if (!rootless || strcmp(*v, TTY_GROUP) != 0)
+                        json_str(o, *v);
+        json_list_end(o);
+}
+
+static void write_mounts(struct json_out *o, bool rootless)
 {
         json_key(o, "mounts");
         json_list(o);
@@ -118,20 +132,20 @@ static void write_mounts(struct json_out *o)
                 json_key_str(o, "destination", mounts[i].destination);
                 json_key_str(o, "type", mounts[i].type);
                 json_key_str(o, "source", mounts[i].source);
-                strings(o, "options", mounts[i].options);
+                write_options(o, mounts[i].options, rootless);
                 json_map_end(o);
         }
         json_list_end(o);
 }
 
-static void mapping(struct json_out *o, const char *key)
+static void mapping(struct json_out *o, const char *key, uint32_t host, uint32_t size)
 {
         json_key(o, key);
         json_list(o);
         json_map(o);
         json_key_uint(o, "containerID", 0);
-        json_key_uint(o, "hostID", USERNS_FIRST);
-        json_key_uint(o, "size", USERNS_SIZE);
+        json_key_uint(o, "hostID", host);
+        json_key_uint(o, "size", size);
         json_map_end(o);
         json_list_end(o);
 }
@@ -195,13 +209,8 @@ static void seccomp(struct json_out *o, const struct spec_seccomp *f)
         json_map_end(o);
 }
 
-static void linux_part(struct json_out *o, const struct spec_seccomp *f)
+static void resources(struct json_out *o)
 {
-        json_key(o, "linux");
-        json_map(o);
-        namespaces(o);
-        mapping(o, "uidMappings");
-        mapping(o, "gidMappings");
         json_key(o, "resources");
         json_map(o);
         json_key(o, "devices");
@@ -212,6 +221,17 @@ static void linux_part(struct json_out *o, const struct spec_seccomp *f)
         json_map_end(o);
         json_list_end(o);
         json_map_end(o);
+}
+
+static void linux_part(struct json_out *o, const struct spec_seccomp *f, bool rootless)
+{
+        json_key(o, "linux");
+        json_map(o);
+        namespaces(o);
+        mapping(o, "uidMappings", rootless ? geteuid() : USERNS_FIRST, rootless ? 1 : USERNS_SIZE);
+        mapping(o, "gidMappings", rootless ? getegid() : USERNS_FIRST, rootless ? 1 : USERNS_SIZE);
+        if (!rootless)
+                resources(o);
         strings(o, "maskedPaths", masked);
         strings(o, "readonlyPaths", readonly);
         seccomp(o, f);
@@ -243,8 +263,11 @@ int cmd_spec(struct cli *c, struct err *e)
         const char *text;
         size_t len;
 
-        if (so->rootless)
-                return err_set(e, "--rootless is not supported yet");
+        if (so->rootless && geteuid() == 0 && host_has_all_ids()) {
+                err_set(e, "--rootless is for ordinary users: root's own id would be the "
+                           "container's root");
+                return err_hint(e, "leave it out, or run it as the user");
+        }
         if (!f || json_out_init(&o, true, e) < 0)
                 return -1;
         json_map(&o);
@@ -256,8 +279,8 @@ int cmd_spec(struct cli *c, struct err *e)
         json_key_bool(&o, "readonly", true);
         json_map_end(&o);
         json_key_str(&o, "hostname", "kenro");
-        write_mounts(&o);
-        linux_part(&o, f);
+        write_mounts(&o, so->rootless);
+        linux_part(&o, f, so->rootless);
         json_map_end(&o);
         text = json_text(&o, &len, e);
         return text ? write_file(so->bundle ? so->bundle : ".", text, len, e) : -1;

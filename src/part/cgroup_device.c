@@ -4,6 +4,7 @@
 #include "kenro/base/sys.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 enum { INSN_PER_RULE = 8, INSN_EXTRA = 10 };
 enum { LOAD_TRIES = 5 };
@@ -179,6 +180,59 @@ int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_devi
         if (first == 0)
                 answer(&p, false);
         *ret = (struct cgroup_device_plan){ p.v, p.n };
+        return 0;
+}
+
+static bool matches(const struct spec_device_rule *r, const struct spec_device *d)
+{
+        if (type_of(r) != 'a' && (type_of(r) == 'b') != (d->type.v == S_IFBLK))
+                return false;
+        return (is_any(r->major) || r->major.v == d->major.v) &&
+               (is_any(r->minor) || r->minor.v == d->minor.v);
+}
+
+static bool is_default(const struct spec_device *d)
+{
+        for (size_t i = 0; d->type.v == S_IFCHR && i < N_DEFAULTS; i++)
+                if (d->major.v == defaults[i].major && d->minor.v >= defaults[i].first &&
+                    (defaults[i].last < 0 || d->minor.v <= defaults[i].last))
+                        return true;
+        return false;
+}
+
+/* Read and write: without privileges the file's mode is all that tells them apart. */
+static bool is_allowed(const struct spec_resources *r, const struct spec_device *d)
+{
+        int left = BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
+
+        for (size_t i = r ? r->devices.n : 0; i > 0; i--) {
+                const struct spec_device_rule *rule = &r->devices.v[i - 1];
+                int bits = access_bits(rule->access) & left;
+
+                if (bits == 0 || !matches(rule, d))
+                        continue;
+                if (!rule->allow)
+                        return false;
+                left &= ~bits;
+        }
+        return left == 0;
+}
+
+int cgroup_device_check_listed(const struct spec *s, struct err *e)
+{
+        const struct spec_linux *l = s->linux_;
+
+        for (size_t i = 0; i < l->devices.n; i++) {
+                const struct spec_device *d = &l->devices.v[i];
+
+                if (d->type.v == S_IFIFO || is_default(d) || is_allowed(l->resources, d))
+                        continue;
+                err_set(e,
+                        "linux.devices[%zu] (%s): linux.resources.devices does not allow to read "
+                        "and write it, which cannot be enforced without privileges",
+                        i, d->path);
+                return err_hint(e, "allow it there, or leave the device out");
+        }
         return 0;
 }
 

@@ -91,6 +91,46 @@ int device_plan(const struct spec *s, bool managed, struct arena *a, struct devi
         return 0;
 }
 
+static bool is_bound(const struct device_plan *p, const struct device_node *n)
+{
+        return p->bound && !S_ISFIFO(n->mode);
+}
+
+static int find_node(struct device_node *n, const char *path, struct tree_list *later,
+                     struct arena *a, struct err *e)
+{
+        struct stat st;
+
+        n->tree_fd = tree_source(later, AT_FDCWD, path, false, a);
+        if (n->tree_fd < 0)
+                return err_sys(e, -n->tree_fd, "cannot open the host's %s", path);
+        if (fstat(n->tree_fd, &st) < 0)
+                return err_sys(e, errno, "cannot stat the host's %s", path);
+        if ((st.st_mode & S_IFMT) == (n->mode & S_IFMT) && st.st_rdev == n->dev)
+                return 0;
+        err_set(e, "the host's %s is not the %s device %u:%u", path,
+                S_ISBLK(n->mode) ? "block" : "character", major(n->dev), minor(n->dev));
+        return err_hint(e, "without privileges a node cannot be made, only the host's be bound");
+}
+
+int device_plan_bound(struct device_plan *p, struct tree_list *later, struct arena *a,
+                      struct err *e)
+{
+        char path[PATH_MAX];
+
+        p->bound = true;
+        for (size_t i = 0; i < p->n_dev; i++) {
+                snprintf(path, sizeof(path), "/dev/%s", p->dev[i].path);
+                if (is_bound(p, &p->dev[i]) && find_node(&p->dev[i], path, later, a, e) < 0)
+                        return err_in(e, "linux.devices (%s)", path);
+        }
+        for (size_t i = 0; i < p->n_outside; i++)
+                if (is_bound(p, &p->outside[i]) &&
+                    find_node(&p->outside[i], p->outside[i].path, later, a, e) < 0)
+                        return err_in(e, "linux.devices (%s)", p->outside[i].path);
+        return 0;
+}
+
 /* The directories above PATH, in a tree that only we can reach. */
 static int make_parents(int dir, const char *path, struct err *e)
 {
@@ -130,6 +170,16 @@ static int make_node(int dir, const char *name, const struct device_node *n, str
         return 0;
 }
 
+/* What a node of the host is bound on. */
+static int make_place(int dir, const struct device_node *n, struct err *e)
+{
+        autoclose int fd = openat(dir, n->path, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0444);
+
+        if (fd < 0 && errno != EEXIST)
+                return err_sys(e, errno, "cannot make a place for the device node %s", n->path);
+        return 0;
+}
+
 static int make_links(const struct device_plan *p, int dev_fd, struct err *e)
 {
         for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
@@ -146,14 +196,18 @@ static int make_links(const struct device_plan *p, int dev_fd, struct err *e)
         return 0;
 }
 
-int device_dev_parent(const struct device_plan *p, int dev_fd, struct err *e)
+int device_fill_dev(const struct device_plan *p, int dev_fd, struct err *e)
 {
         if (fchownat(dev_fd, "", p->root_uid, p->root_gid, AT_EMPTY_PATH) < 0)
                 return err_sys(e, errno, "cannot set the owner of /dev");
-        for (size_t i = 0; i < p->n_dev; i++)
-                if (make_parents(dev_fd, p->dev[i].path, e) < 0 ||
-                    make_node(dev_fd, p->dev[i].path, &p->dev[i], e) < 0)
+        for (size_t i = 0; i < p->n_dev; i++) {
+                const struct device_node *n = &p->dev[i];
+
+                if (make_parents(dev_fd, n->path, e) < 0 ||
+                    (is_bound(p, n) ? make_place(dev_fd, n, e) : make_node(dev_fd, n->path, n, e)) <
+                            0)
                         return err_in(e, "/dev");
+        }
         if (make_links(p, dev_fd, e) < 0)
                 return -1;
         if (p->console) {
@@ -171,27 +225,37 @@ static void stash_name(size_t i, char name[32])
         snprintf(name, 32, "node%zu", i);
 }
 
-int device_stash_parent(const struct device_plan *p, int stash_fd, struct err *e)
+int device_fill_stash(const struct device_plan *p, int stash_fd, struct err *e)
 {
         char name[32];
 
         for (size_t i = 0; i < p->n_outside; i++) {
                 stash_name(i, name);
-                if (make_node(stash_fd, name, &p->outside[i], e) < 0)
+                if (!is_bound(p, &p->outside[i]) &&
+                    make_node(stash_fd, name, &p->outside[i], e) < 0)
                         return -1;
         }
         return 0;
 }
 
-static int bind_node(const struct device_node *n, size_t i, int root_fd, int stash_fd,
+static int attach_node(int tree, int target, struct err *e)
+{
+        int r = tree;
+
+        if (r >= 0)
+                r = tree_attr(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, false);
+        if (r == 0)
+                r = tree_attach(tree, target);
+        return r < 0 ? err_sys(e, -r, "cannot attach the device node") : 0;
+}
+
+/* SOURCE in DIR, or DIR itself, onto the node's place. */
+static int bind_node(const struct device_node *n, int root_fd, int dir, const char *source,
                      struct err *e)
 {
         autoclose int tree = -1, target = -1;
         struct stat st;
-        char name[32];
-        int r;
 
-        stash_name(i, name);
         target = path_open_in(root_fd, n->path, O_PATH | O_NOFOLLOW, 0);
         if (target >= 0) {
                 if (fstat(target, &st) < 0 || !is_node(&st, n))
@@ -201,17 +265,42 @@ static int bind_node(const struct device_node *n, size_t i, int root_fd, int sta
         target = path_make_in(root_fd, n->path, true, e);
         if (target < 0)
                 return -1;
-        tree = tree_clone(stash_fd, name, false);
-        r = tree < 0 ? tree : tree_attr(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, false);
-        if (r == 0)
-                r = tree_attach(tree, target);
-        return r < 0 ? err_sys(e, -r, "cannot attach the device node") : 0;
+        if (!source)
+                return attach_node(dir, target, e);
+        tree = tree_clone(dir, source, false);
+        return attach_node(tree, target, e);
+}
+
+/* /dev is a tmpfs of ours. A device that is listed twice has one place. */
+static int bind_in_dev(const struct device_node *n, int root_fd, struct err *e)
+{
+        autoclose int target = -1;
+        char path[PATH_MAX];
+        struct stat st;
+
+        snprintf(path, sizeof(path), "/dev/%s", n->path);
+        target = path_open_in(root_fd, path, O_PATH, RESOLVE_NO_SYMLINKS);
+        if (target < 0)
+                return err_sys(e, -target, "cannot open its place");
+        if (fstat(target, &st) < 0)
+                return err_sys(e, errno, "cannot stat its place");
+        return is_node(&st, n) ? 0 : attach_node(n->tree_fd, target, e);
 }
 
 int device_child(const struct device_plan *p, int root_fd, int stash_fd, struct err *e)
 {
-        for (size_t i = 0; i < p->n_outside; i++)
-                if (bind_node(&p->outside[i], i, root_fd, stash_fd, e) < 0)
-                        return err_in(e, "linux.devices (%s)", p->outside[i].path);
+        for (size_t i = 0; i < p->n_dev; i++)
+                if (is_bound(p, &p->dev[i]) && bind_in_dev(&p->dev[i], root_fd, e) < 0)
+                        return err_in(e, "linux.devices (/dev/%s)", p->dev[i].path);
+        for (size_t i = 0; i < p->n_outside; i++) {
+                const struct device_node *n = &p->outside[i];
+                bool bound = is_bound(p, n);
+                char name[32];
+
+                stash_name(i, name);
+                if (bind_node(n, root_fd, bound ? n->tree_fd : stash_fd, bound ? NULL : name, e) <
+                    0)
+                        return err_in(e, "linux.devices (%s)", n->path);
+        }
         return 0;
 }

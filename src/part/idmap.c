@@ -3,6 +3,7 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
+#include "kenro/part/idmap_helper.h"
 #include "kenro/spec/spec_load.h"
 
 #include <fcntl.h>
@@ -38,9 +39,27 @@ int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, st
                 r.gid_text = r.uid_text ? map_text(&l->gid_mappings, a, e) : NULL;
                 if (!r.gid_text)
                         return -1;
+                r.uids = l->uid_mappings;
+                r.gids = l->gid_mappings;
         }
         *ret = r;
         return 0;
+}
+
+static bool is_only(const struct id_mappings *m, uint32_t id)
+{
+        return m->n == 1 && m->v[0].host == id && m->v[0].size == 1;
+}
+
+void idmap_plan_writer(const struct host *h, struct idmap_plan *p)
+{
+        p->no_groups = h->no_setgroups;
+        if (!p->wanted || !h->no_mappings)
+                return;
+        p->uid_helper = !is_only(&p->uids, h->uid);
+        p->gid_helper = !is_only(&p->gids, h->gid);
+        p->deny_groups = !p->gid_helper;
+        p->no_groups |= p->deny_groups;
 }
 
 static int parse_map(const char *text, struct arena *a, struct id_mappings *ret, struct err *e)
@@ -96,19 +115,20 @@ int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
 {
         int sock, r = -1;
         pid_t pid = fd_fork(&sock, e);
-        char c;
+        char c, number[16];
 
         if (pid < 0)
                 return -1;
         if (pid == 0)
                 stay(fd, sock);
+        snprintf(number, sizeof(number), "%d", pid);
         if (read(sock, &c, 1) != 1)
                 err_set(e, "cannot look into the user namespace");
         else if (c != 0)
                 err_sys(e, c, "cannot join the user namespace");
         else if (read_map(proc_fd, pid, "uid_map", a, uids, e) == 0 &&
                  read_map(proc_fd, pid, "gid_map", a, gids, e) == 0)
-                r = 0;
+                r = host_denies_groups(proc_fd, number);
         fd_close(&sock);
         (void)waitpid(pid, NULL, 0);
         return r;
@@ -170,21 +190,34 @@ bool idmap_is_same(const struct id_mappings *a, const struct id_mappings *b)
         return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
 }
 
-int idmap_parent(const struct idmap_plan *p, int proc_fd, pid_t pid, struct err *e)
+/* The kernel wants the whole map in one write. */
+static int write_text(int proc_fd, pid_t pid, const char *file, const char *text)
 {
         char name[40];
-        int r;
 
-        /* The kernel wants the whole map in one write. */
-        snprintf(name, sizeof(name), "%d/uid_map", pid);
-        r = file_poke(proc_fd, name, p->uid_text);
+        snprintf(name, sizeof(name), "%d/%s", pid, file);
+        return file_poke(proc_fd, name, text);
+}
+
+int idmap_parent(const struct idmap_plan *p, int proc_fd, pid_t pid, struct err *e)
+{
+        int r = 0;
+
+        if (p->uid_helper && idmap_helper("newuidmap", &p->uids, pid, e) < 0)
+                return err_in(e, "linux.uidMappings");
+        if (!p->uid_helper)
+                r = write_text(proc_fd, pid, "uid_map", p->uid_text);
         if (r < 0)
                 return err_sys(e, -r, "linux.uidMappings: cannot set them");
-        snprintf(name, sizeof(name), "%d/gid_map", pid);
-        r = file_poke(proc_fd, name, p->gid_text);
+        if (p->deny_groups)
+                r = write_text(proc_fd, pid, "setgroups", "deny");
         if (r < 0)
-                return err_sys(e, -r, "linux.gidMappings: cannot set them");
-        return 0;
+                return err_sys(e, -r, "linux.gidMappings: cannot give up setgroups(2)");
+        if (p->gid_helper && idmap_helper("newgidmap", &p->gids, pid, e) < 0)
+                return err_in(e, "linux.gidMappings");
+        if (!p->gid_helper)
+                r = write_text(proc_fd, pid, "gid_map", p->gid_text);
+        return r < 0 ? err_sys(e, -r, "linux.gidMappings: cannot set them") : 0;
 }
 
 int idmap_child(const struct idmap_plan *p, struct err *e)
@@ -199,7 +232,7 @@ int idmap_child(const struct idmap_plan *p, struct err *e)
         r = sys_setresuid(0);
         if (r < 0)
                 return err_sys(e, -r, "cannot become user 0 of the user namespace");
-        r = sys_setgroups(0, NULL);
+        r = p->no_groups ? 0 : sys_setgroups(0, NULL);
         if (r < 0)
                 return err_sys(e, -r, "cannot drop the caller's groups");
         return 0;

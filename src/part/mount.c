@@ -74,7 +74,27 @@ static int set_params(int fs, const struct mount_entry *m, const struct mount_pa
         return 0;
 }
 
-int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e)
+/* What the kernel wants where the mount is not the host's root's. */
+static int hint_power(const struct mount_entry *m, struct err *e)
+{
+        static const struct {
+                const char *type, *hint;
+        } rows[] = {
+                { "proc", "where parts of /proc are covered, as in most containers, no new one can "
+                          "be mounted in a user namespace" },
+                { "sysfs", "in a user namespace it needs a network namespace made with it, and a "
+                           "/sys that is not covered; or bind /sys with rbind" },
+                { "mqueue", "in a user namespace it needs an ipc namespace made with it" },
+                { "cgroup2", "in a user namespace it needs a cgroup namespace made with it" },
+        };
+
+        for (size_t i = 0; e->num == EPERM && i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (strcmp(m->type, rows[i].type) == 0)
+                        return err_hint(e, "%s", rows[i].hint);
+        return -1;
+}
+
+static int make(const struct mount_entry *m, const struct mount_param *more, struct err *e)
 {
         autoclose int fs = sys_fsopen(m->type, FSOPEN_CLOEXEC);
         int r;
@@ -90,6 +110,12 @@ int mount_make(const struct mount_entry *m, const struct mount_param *more, stru
                 return fs_error(fs, -r, "cannot be mounted", m->type, e);
         r = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)m->o.set);
         return r < 0 ? fs_error(fs, -r, "cannot be mounted", m->type, e) : r;
+}
+int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e)
+{
+        int fd = make(m, more, e);
+
+        return fd < 0 ? hint_power(m, e) : fd;
 }
 
 int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e)

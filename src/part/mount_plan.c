@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -60,12 +61,13 @@ static int check_dest(const struct mount_entry *m, struct err *e)
         return 0;
 }
 
-static int open_source(struct mount_entry *m, int bundle_fd, struct err *e)
+static int open_source(struct mount_entry *m, const struct bundle *b, struct arena *a,
+                       struct err *e)
 {
         struct statfs fs;
         struct stat st;
 
-        m->tree_fd = tree_clone(bundle_fd, m->source, m->o.recursive);
+        m->tree_fd = tree_source(b->later, b->fd, m->source, m->o.recursive, a);
         if (m->tree_fd < 0)
                 return err_sys(e, -m->tree_fd, "cannot open the source %s", m->source);
         if (fstat(m->tree_fd, &st) < 0)
@@ -148,7 +150,7 @@ static int plan_bind(struct mount_entry *m, const struct where *w, struct arena 
                 return 0;
         r = below_root(m->source, w, clean, &inside, e);
         if (r <= 0)
-                return r < 0 ? -1 : open_source(m, w->bundle->fd, e);
+                return r < 0 ? -1 : open_source(m, w->bundle, a, e);
         m->kind = MOUNT_INSIDE;
         m->source = arena_printf(a, e, "/%s", inside);
         return m->source ? 0 : -1;
@@ -281,5 +283,54 @@ int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs,
         if (plan_dev(&r, a, e) < 0)
                 return -1;
         *ret = r;
+        return 0;
+}
+
+static bool is_node(const struct mount_entry *m)
+{
+        struct stat st;
+
+        return m->kind == MOUNT_BIND && fstat(m->tree_fd, &st) == 0 &&
+               (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+void mount_plan_no_devices(struct mount_plan *p)
+{
+        for (size_t i = 0; i < p->n; i++) {
+                struct mount_options *o = &p->v[i].o;
+
+                if (p->v[i].kind == MOUNT_FS || p->v[i].kind == MOUNT_DEV || is_node(&p->v[i]))
+                        continue; /* these have no nodes, or must have them */
+                o->rset |= p->v[i].kind == MOUNT_CHANGE ? 0 : MOUNT_ATTR_NODEV;
+                o->rclear &= ~(uint64_t)MOUNT_ATTR_NODEV;
+                o->clear &= ~(uint64_t)MOUNT_ATTR_NODEV;
+        }
+}
+
+static int check_id(const struct mount_param *p, const char *key, const struct id_mappings *m,
+                    struct err *e)
+{
+        char *end;
+        unsigned long id;
+
+        if (strcmp(p->key, key) != 0 || !p->value)
+                return 0;
+        id = strtoul(p->value, &end, 10);
+        if (*end || end == p->value || id > SPEC_ID_MAX || /* the kernel will say so */
+            spec_map_id(m, (uint32_t)id) <= SPEC_ID_MAX)
+                return 0;
+        err_set(e, "%s=%lu is not mapped by linux.%sMappings", key, id, key);
+        return err_hint(e, "leave the option out, or map the id");
+}
+
+int mount_plan_check_ids(const struct mount_plan *p, const struct spec *s, struct err *e)
+{
+        const struct spec_linux *l = s->linux_;
+
+        for (size_t i = 0; i < p->n; i++)
+                for (size_t k = 0; k < p->v[i].o.n_param; k++)
+                        if (check_id(&p->v[i].o.param[k], "uid", &l->uid_mappings, e) < 0 ||
+                            check_id(&p->v[i].o.param[k], "gid", &l->gid_mappings, e) < 0)
+                                return err_in(e, "mounts[%zu] (%s)", p->v[i].index, p->v[i].dest);
         return 0;
 }

@@ -113,6 +113,29 @@ static int plan_time(const struct spec *s, struct arena *a, struct namespace_pla
         return 0;
 }
 
+/* An ordinary user has power only in a user namespace of its own, and only over what
+ * is made in there. */
+static int check_power(const struct namespace_plan *r, struct err *e)
+{
+        if (!r->user_new && !r->user_joined) {
+                err_set(e, "linux.namespaces: without privileges a container needs a user "
+                           "namespace");
+                return err_hint(e, "add { \"type\": \"user\" } and mappings, as 'kenro spec "
+                                   "--rootless' writes them; or run kenro as root");
+        }
+        if (r->user_new && r->n_joins > 0) {
+                err_set(e,
+                        "linux.namespaces: without privileges a new user namespace has no power "
+                        "over the %s namespace that is joined",
+                        name_of(spec_namespace_names, r->joins[0].type));
+                return err_hint(e, "join the user namespace that it belongs to as well");
+        }
+        if (r->user_joined && *r->time_offsets)
+                return err_set(e, "linux.timeOffsets: without privileges they cannot be set when "
+                                  "a user namespace is joined");
+        return 0;
+}
+
 int namespace_plan(const struct spec *s, const struct host *h, struct arena *a,
                    struct namespace_plan *ret, struct err *e)
 {
@@ -136,6 +159,8 @@ int namespace_plan(const struct spec *s, const struct host *h, struct arena *a,
         if (r.user_new && r.pid_joined)
                 return err_set(e, "linux.namespaces: a new user namespace has no power over a pid "
                                   "namespace that exists already");
+        if (h->no_mounts && check_power(&r, e) < 0)
+                return -1;
         r.middle = r.user_joined || (r.user_new && r.n_joins > 0);
         *ret = r;
         return 0;
@@ -179,14 +204,27 @@ int namespace_time_child(struct err *e)
         return 0;
 }
 
-int namespace_time_parent(const struct namespace_plan *p, int proc_fd, pid_t pid, struct err *e)
+static int set_offsets(const struct namespace_plan *p, int proc_fd, const char *pid, struct err *e)
 {
         char name[40];
         int r;
 
-        snprintf(name, sizeof(name), "%d/timens_offsets", pid);
+        snprintf(name, sizeof(name), "%s/timens_offsets", pid);
         r = file_poke(proc_fd, name, p->time_offsets);
         return r < 0 ? err_sys(e, -r, "linux.timeOffsets: cannot set them") : 0;
+}
+
+int namespace_time_parent(const struct namespace_plan *p, int proc_fd, pid_t pid, struct err *e)
+{
+        char number[16];
+
+        snprintf(number, sizeof(number), "%d", pid);
+        return set_offsets(p, proc_fd, number, e);
+}
+
+int namespace_time_self_child(const struct namespace_plan *p, int proc_fd, struct err *e)
+{
+        return set_offsets(p, proc_fd, "self", e);
 }
 
 int namespace_time_enter_child(int proc_fd, struct err *e)

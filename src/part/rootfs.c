@@ -40,7 +40,8 @@ static int check_joined(const struct spec *s, struct err *e)
         return 0;
 }
 
-static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, struct err *e)
+static int open_root(const char *path, const struct bundle *b, struct arena *a,
+                     struct rootfs_plan *r, struct err *e)
 {
         char bare[PATH_MAX];
         autoclose int fd = -1;
@@ -50,7 +51,7 @@ static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, str
         snprintf(bare, sizeof(bare), "%s", path);
         for (size_t n = strlen(bare); n > 1 && bare[n - 1] == '/'; n--)
                 bare[n - 1] = '\0';
-        fd = openat(bundle_fd, bare, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(b->fd, bare, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return err_sys(e, errno, "cannot open %s", path);
         if (fstat(fd, &st) < 0)
@@ -59,7 +60,7 @@ static int open_root(const char *path, int bundle_fd, struct rootfs_plan *r, str
                 return err_set(e, "%s is a symbolic link", path);
         if (!S_ISDIR(st.st_mode))
                 return err_set(e, "%s is not a directory", path);
-        r->tree_fd = tree_clone(fd, "", true);
+        r->tree_fd = tree_source(b->later, fd, "", true, a);
         if (r->tree_fd < 0)
                 return err_sys(e, -r->tree_fd, "cannot clone %s", path);
         return 0;
@@ -82,7 +83,7 @@ int rootfs_plan(const struct spec *s, const struct bundle *b, bool joined, struc
                 return -1;
         r.in_place = h && !joined &&
                      (h->prestart.n || h->create_runtime.n || h->create_container.n);
-        if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, b->fd, &r, e) < 0)
+        if (joined ? check_joined(s, e) < 0 : open_root(s->root->path, b, a, &r, e) < 0)
                 return joined ? -1 : err_in(e, "root.path");
         *ret = r;
         return 0;

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-int stash_parent(struct err *e)
+int stash_make(struct err *e)
 {
         static const struct {
                 const char *key, *value;

@@ -42,9 +42,25 @@ int user_plan(const struct spec_process *p, const struct id_mappings *uids,
         return 0;
 }
 
+int user_plan_no_setgroups(struct user_plan *p, struct err *e)
+{
+        for (size_t i = 0; i < p->n_groups; i++) {
+                if (p->groups[i] == p->gid)
+                        continue; /* the list of engines begins with it */
+                err_set(e,
+                        "process.user.additionalGids[%zu]: group %u cannot be set where "
+                        "setgroups is denied",
+                        i, p->groups[i]);
+                return err_hint(e, "leave it out, or map more than the own gid, "
+                                   "which takes newgidmap and /etc/subgid");
+        }
+        p->keep_groups = true;
+        return 0;
+}
+
 int user_child(const struct user_plan *p, struct err *e)
 {
-        int r = sys_setgroups(p->n_groups, p->groups);
+        int r = p->keep_groups ? 0 : sys_setgroups(p->n_groups, p->groups);
 
         if (r < 0)
                 return err_sys(e, -r, "cannot set %zu supplementary groups", p->n_groups);
@@ -88,6 +104,8 @@ int user_child_check(const struct user_plan *p, struct err *e)
                 if (uid[i] != p->uid || gid[i] != p->gid)
                         return err_set(e, "read-back: ids are %u:%u, planned %u:%u", uid[i], gid[i],
                                        p->uid, p->gid);
+        if (p->keep_groups)
+                return 0;
         n = getgroups(0, NULL);
         if (n < 0 || (size_t)n != p->n_groups)
                 return err_set(e, "read-back: %d groups, planned %zu", n, p->n_groups);

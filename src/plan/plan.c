@@ -24,6 +24,8 @@ int plan_process(const struct process_input *in, struct arena *a, struct arena *
             console_plan(in->process, &r.console, e) < 0 ||
             program_plan(in->process, a, scratch, &r.program, e) < 0)
                 return -1;
+        if (in->no_setgroups && user_plan_no_setgroups(&r.user, e) < 0)
+                return -1;
         *ret = r;
         return 0;
 }
@@ -87,6 +89,7 @@ static int build_process(const struct plan_input *in, struct arena *a, struct ar
                 .gids = &s->linux_->gid_mappings,
                 .host = in->host,
                 .own_user = r->ns.user_new || r->ns.user_joined,
+                .no_setgroups = r->idmap.no_groups,
                 .preserve_fds = in->preserve_fds,
         };
 
@@ -117,15 +120,16 @@ static int plan_procfs(struct plan *r, struct err *e)
 
 /* A joined user namespace has mappings already; all that depends on ids goes by
  * these. L is a copy of the specification's. */
-static int joined_mappings(const struct namespace_plan *ns, const struct host *h, struct arena *a,
-                           struct spec_linux *l, struct err *e)
+static int joined_mappings(const struct host *h, struct arena *a, struct spec_linux *l,
+                           struct plan *r, struct err *e)
 {
         struct id_mappings uids, gids;
-        int fd = namespace_join_fd(ns, CLONE_NEWUSER);
+        int fd = namespace_join_fd(&r->ns, CLONE_NEWUSER), denied;
 
         if (fd < 0)
                 return 0;
-        if (idmap_read(fd, h->proc_fd, a, &uids, &gids, e) < 0)
+        denied = idmap_read(fd, h->proc_fd, a, &uids, &gids, e);
+        if (denied < 0)
                 return err_in(e, "linux.namespaces");
         if (l->uid_mappings.n > 0 && !idmap_is_same(&l->uid_mappings, &uids))
                 return err_set(e, "linux.uidMappings: are not those of the joined user namespace");
@@ -133,6 +137,17 @@ static int joined_mappings(const struct namespace_plan *ns, const struct host *h
                 return err_set(e, "linux.gidMappings: are not those of the joined user namespace");
         l->uid_mappings = uids;
         l->gid_mappings = gids;
+        r->no_setgroups = denied;
+        return 0;
+}
+
+static int build_ids(const struct spec *s, const struct host *h, struct arena *a, struct plan *r,
+                     struct err *e)
+{
+        if (idmap_plan(s, a, &r->idmap, e) < 0)
+                return -1;
+        idmap_plan_writer(h, &r->idmap);
+        r->idmap.no_groups |= r->no_setgroups;
         return 0;
 }
 
@@ -146,14 +161,44 @@ static int build_uts(const struct spec *s, struct plan *r, struct err *e)
         return 0;
 }
 
-static int build_mounts(const struct spec *s, const struct bundle *b, struct arena *a,
-                        struct plan *r, struct err *e)
+/* What a child in the user namespace makes belongs to the container's ids as they are
+ * seen in there. */
+static int build_devices(const struct spec *s, const struct bundle *b, const struct host *h,
+                         struct arena *a, struct plan *r, struct err *e)
+{
+        struct spec_linux l = *s->linux_;
+        struct spec inside = *s;
+
+        inside.linux_ = &l;
+        if (h->no_mounts) {
+                l.uid_mappings.n = 0;
+                l.gid_mappings.n = 0;
+        }
+        if (device_plan(&inside, r->mount.dev >= 0, a, &r->device, e) < 0)
+                return -1;
+        if (h->no_mounts && !r->idmap.become_root)
+                r->device.root_uid = r->device.root_gid = UINT32_MAX; /* as they come */
+        return h->no_nodes ? device_plan_bound(&r->device, b->later, a, e) : 0;
+}
+
+static int check_mapped_mounts(const struct plan *r, const struct host *h, struct err *e)
+{
+        for (size_t i = 0; h->no_mounts && i < r->mount.n; i++)
+                if (r->mount.v[i].uids.n > 0)
+                        return err_set(e, "mounts[%zu] (%s): only root can map a mount's ids",
+                                       r->mount.v[i].index, r->mount.v[i].dest);
+        return 0;
+}
+
+static int build_mounts(const struct spec *s, const struct bundle *b, const struct host *h,
+                        struct arena *a, struct plan *r, struct err *e)
 {
         if (r->ns.mount_joined)
                 return 0;
         if (mount_plan(s, b, r->rootfs.path, a, &r->mount, e) < 0 ||
-            mask_plan(s, a, &r->mask, e) < 0 ||
-            device_plan(s, r->mount.dev >= 0, a, &r->device, e) < 0 || plan_procfs(r, e) < 0)
+            mount_plan_check_ids(&r->mount, s, e) < 0 || check_mapped_mounts(r, h, e) < 0 ||
+            mask_plan(s, a, &r->mask, e) < 0 || build_devices(s, b, h, a, r, e) < 0 ||
+            plan_procfs(r, e) < 0)
                 return -1;
         r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0 || r->mount.dev >= 0;
         return 0;
@@ -190,17 +235,45 @@ static int shut_out_devices(const struct spec *s, struct plan *r, struct err *e)
         return 0;
 }
 
-/* With --cgroup-manager disabled. */
-static int build_without_cgroup(const struct spec *s, struct plan *r, struct err *e)
+/* Nor can a user without power over the host load a program; but in its user namespace
+ * nodes cannot be made, and what is mounted there has none. What the configuration
+ * names is the user's own anyway. */
+static int shut_out_unnamed_devices(const struct spec *s, struct plan *r, struct err *e)
 {
-        if (!spec_namespace_new(s, CLONE_NEWPID)) {
+        r->rootfs.nodev = !r->ns.mount_joined;
+        mount_plan_no_devices(&r->mount);
+        return cgroup_device_check_listed(s, e);
+}
+
+/* With --cgroup-manager disabled. */
+static int build_without_cgroup(const struct spec *s, const struct host *h, struct plan *r,
+                                struct err *e)
+{
+        if (!spec_namespace_new(s, CLONE_NEWPID) && !h->rootless) {
                 err_set(e, "linux.namespaces: without a cgroup nothing would end all processes");
                 return err_hint(e, "give the container a pid namespace of its own");
         }
-        if (r->cgroup_device.v && shut_out_devices(s, r, e) < 0)
+        if (r->cgroup_device.v && !h->rootless && shut_out_devices(s, r, e) < 0)
                 return -1;
         r->cgroup.path = "";
-        r->cgroup_device.v = NULL;
+        return 0;
+}
+
+static int build_cgroup(const struct spec *s, const struct plan_input *in, struct arena *a,
+                        struct plan *r, struct err *e)
+{
+        const struct spec_linux *l = s->linux_;
+        const struct host *h = in->host;
+
+        if (cgroup_plan(l->cgroups_path, in->id, a, &r->cgroup, e) < 0 ||
+            cgroup_device_plan(s, a, &r->cgroup_device, e) < 0 ||
+            (h->rootless && cgroup_plan_rootless(l, in->id, h, a, &r->cgroup, e) < 0) ||
+            (in->no_cgroup && build_without_cgroup(s, h, r, e) < 0))
+                return -1;
+        if (h->rootless && r->cgroup_device.v && shut_out_unnamed_devices(s, r, e) < 0)
+                return -1;
+        if (h->rootless || in->no_cgroup)
+                r->cgroup_device = (struct cgroup_device_plan){ 0 };
         return 0;
 }
 
@@ -215,19 +288,18 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
 
         s.linux_ = &l;
         input.spec = &s;
+        if (in->host->no_mounts)
+                bundle.later = &r.later;
         if (namespace_plan(&s, in->host, a, &r.ns, e) < 0 ||
-            joined_mappings(&r.ns, in->host, a, &l, e) < 0 || idmap_plan(&s, a, &r.idmap, e) < 0 ||
+            joined_mappings(in->host, a, &l, &r, e) < 0 || build_ids(&s, in->host, a, &r, e) < 0 ||
             build_process(&input, a, scratch, &r, e) < 0 ||
             sysctl_plan(&l.sysctl, own_namespaces(&s, &r.ns), a, &r.sysctl, e) < 0 ||
             rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
         r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
-        if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, a, &r, e) < 0)
+        if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0)
                 return -1;
-        if (cgroup_plan(l.cgroups_path, in->id, a, &r.cgroup, e) < 0 ||
-            cgroup_device_plan(&s, a, &r.cgroup_device, e) < 0 ||
-            hook_plan(s.hooks, a, &r.hook, e) < 0 ||
-            (in->no_cgroup && build_without_cgroup(&s, &r, e) < 0))
+        if (build_cgroup(&s, in, a, &r, e) < 0 || hook_plan(s.hooks, a, &r.hook, e) < 0)
                 return -1;
         *ret = r;
         return 0;

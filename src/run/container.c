@@ -11,6 +11,7 @@
 #include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
+#include "kenro/run/members.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -31,12 +32,23 @@ const char *container_status_name(enum container_status s)
         return status_names[s];
 }
 
+/* Of this user alone. It is somebody else's after su(1), where nothing of ours must
+ * go; one that is still missing will be made. */
+static bool is_private(const char *dir)
+{
+        struct stat st;
+
+        if (stat(dir, &st) < 0)
+                return errno == ENOENT;
+        return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
+}
+
 const char *container_root(struct arena *a, struct err *e)
 {
         const char *run = getenv("XDG_RUNTIME_DIR");
 
-        /* Engines set it for root too, and to nothing: it must not matter. */
-        if (geteuid() == 0 || !run || run[0] != '/')
+        /* Engines set it for the host's root too, and to nothing: it must not matter. */
+        if ((geteuid() == 0 && host_has_all_ids()) || !run || run[0] != '/' || !is_private(run))
                 return "/run/kenro";
         return arena_printf(a, e, "%s/kenro", run);
 }
@@ -52,6 +64,14 @@ int container_check_id(const char *id, struct err *e)
         return 0;
 }
 
+static int no_directory(const char *path, struct err *e)
+{
+        err_sys(e, errno, "cannot make the directory %s", path);
+        if (e->num != EACCES || geteuid() == 0)
+                return -1;
+        return err_hint(e, "set XDG_RUNTIME_DIR to a directory of one's own, or use --root");
+}
+
 /* Every directory on the way, as mkdir -p. */
 static int make_root(const char *root, struct err *e)
 {
@@ -62,12 +82,11 @@ static int make_root(const char *root, struct err *e)
         for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
                 if (mkdir(path, 0711) < 0 && errno != EEXIST)
-                        return err_sys(e, errno, "cannot make the directory %s", path);
+                        return no_directory(path, e);
                 *slash = '/';
         }
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-                return err_sys(e, errno, "cannot make the directory %s", path);
-        return 0;
+        /* Sticky: who cleans XDG_RUNTIME_DIR up leaves it alone. */
+        return mkdir(path, 01700) < 0 && errno != EEXIST ? no_directory(path, e) : 0;
 }
 
 static int open_root(const char *root, struct err *e)
@@ -397,6 +416,26 @@ static int kill_init(const struct container *c, enum container_status s, int sig
         return r < 0 ? err_sys(e, -r, "cannot send the signal") : 0;
 }
 
+/* Without a cgroup. In a pid namespace of its own init's end is everybody's. */
+static int kill_members(struct container *c, int proc_fd, int sig, struct err *e)
+{
+        struct members m;
+        int r;
+
+        if (c->pidfd < 0 && c->state.own_pid)
+                return 0;
+        if (c->pidfd < 0)
+                return err_set(e, "its init has ended, and it has no cgroup of its own that tells "
+                                  "which other processes are the container's");
+        if (sig == SIGKILL && c->state.own_pid)
+                r = sys_pidfd_send_signal(c->pidfd, sig);
+        else if (members_of(&c->state, proc_fd, &m, e) < 0)
+                return -1;
+        else
+                r = members_signal(&m, proc_fd, sig);
+        return r < 0 && r != -ESRCH ? err_sys(e, -r, "cannot signal the container's processes") : 0;
+}
+
 int container_kill(struct container *c, int proc_fd, const struct host_cgroup *cg, int sig,
                    bool all, struct err *e)
 {
@@ -405,15 +444,9 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
 
         if (s == CONTAINER_CREATING)
                 return container_is_there(s, e);
-        /* Without a cgroup all processes are those of the pid namespace: with init
-         * they end, and nothing else reaches all of them. */
-        if (all && !c->state.cgroup[0]) {
-                if (s == CONTAINER_STOPPED)
-                        return 0;
-                return sig == SIGKILL ? kill_init(c, s, sig, e) : container_cgroup(c, cg, e);
-        }
         if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
-                return kill_cgroup(c, cg, sig, e);
+                return c->state.cgroup[0] ? kill_cgroup(c, cg, sig, e)
+                                          : kill_members(c, proc_fd, sig, e);
         return kill_init(c, s, sig, e);
 }
 
@@ -422,7 +455,8 @@ static int end_init(const struct container *c, int proc_fd, int cgroup_fd, struc
 {
         struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
 
-        (void)sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: dead already */
+        if (sys_pidfd_send_signal(c->pidfd, SIGKILL) == -EPERM) /* ESRCH: dead already */
+                return err_sys(e, EPERM, "cannot kill the container's process");
         /* It cannot be reaped before the processes of its pid namespace that have
          * parents outside; these may wait for us. An empty group is enough then. */
         if (cgroup_fd >= 0 && cgroup_wait_empty(cgroup_fd, c->pidfd, KILL_WAIT_MS, e) < 0)
@@ -440,6 +474,9 @@ static int end_all(struct container *c, int proc_fd, const struct host_cgroup *c
         unsigned made;
         autoclose int fd = open_cgroup(c, cg, &made);
 
+        if (!c->state.cgroup[0] && c->pidfd >= 0 && !gate_is_waiting(c->dir_fd) &&
+            kill_members(c, proc_fd, SIGKILL, e) < 0)
+                log_warn("%s: only init is killed", e->text);
         if (c->pidfd >= 0 && end_init(c, proc_fd, fd, e) < 0)
                 return -1;
         return fd >= 0 ? cgroup_end(fd, KILL_WAIT_MS, e) : 0;

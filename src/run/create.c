@@ -4,7 +4,6 @@
 #include "kenro/base/file.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/sdnotify.h"
-#include "kenro/part/stash.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
 #include "kenro/run/notify.h"
@@ -52,6 +51,7 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .own_user = p->ns.user_new || p->ns.user_joined,
                 .filtered = p->process.seccomp.v != NULL,
                 .filter_flags = p->process.seccomp.flags,
+                .no_keyring = in->no_keyring,
                 .own_pid = spec_namespace_new(s, CLONE_NEWPID),
                 .hooks = hooks_points(&p->hook),
                 .notifies = in->notifies,
@@ -129,6 +129,8 @@ static int make_cgroup(struct job *j, const struct create_input *in, struct err 
         owner.path = directory;
         if (cgroup_parent(&p->cgroup, in->cgroup, &owner, &j->cgroup, e) < 0)
                 return -1;
+        if (j->cgroup.fd < 0)
+                j->container->state.cgroup = "";
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
         return cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e);
@@ -145,17 +147,7 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         if (map_mounts(&p->mount, in->host->proc_fd, e) < 0 ||
             (in->notifies && prepare_readiness(j, e) < 0))
                 return -1;
-        if (p->stash) {
-                j->stash_fd = stash_parent(e);
-                if (j->stash_fd < 0 || device_stash_parent(&p->device, j->stash_fd, e) < 0)
-                        return -1;
-        }
-        if (p->mount.n > 0 && p->mount.dev >= 0) {
-                j->dev_fd = mount_make(&p->mount.v[p->mount.dev], NULL, e);
-                if (j->dev_fd < 0 || device_dev_parent(&p->device, j->dev_fd, e) < 0)
-                        return -1;
-        }
-        return 0;
+        return in->host->no_mounts ? 0 : steps_make_trees(j, e);
 }
 
 static void undo(struct job *j, const struct create_input *in)

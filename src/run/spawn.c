@@ -54,7 +54,16 @@ static void pass_through(struct job *j, const struct spawn *how)
         pid_t pid;
         int r;
 
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* it may join where others could trace it */
+        /* It may join where others could trace it. An ordinary user's must be able to
+         * have its mappings written, and then joins nothing. */
+        r = j->host->no_mounts && how->between ? oom_child(&j->process->oom, j->host->proc_fd, &e)
+                                               : 0;
+        if (r < 0) {
+                report(j->sock, &e);
+                _exit(1);
+        }
+        if (how->between || !j->host->no_mounts)
+                prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         r = j->by_write ? file_poke(j->cgroup.fd, "cgroup.procs", "0") : 0;
 
         if (r < 0)

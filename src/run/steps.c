@@ -39,6 +39,29 @@ static void hide_args(const struct host *h)
 /* Nobody may read or trace this process while it is the runtime's, and it does
  * not outlive the runtime: at first by a signal, and from the read-back on by the
  * end of the baton's socket. */
+static bool is_ordinary(const struct job *j)
+{
+        return j->host->no_mounts;
+}
+
+/* Still the caller's process, with the caller's ids: it can open what the caller can,
+ * and what is in /proc of itself, which will belong to the host's root soon. */
+static int callers_cell(struct job *j, struct err *e)
+{
+        bool between = j->plan && j->plan->ns.middle; /* has done it */
+
+        if (!between && oom_child(&j->process->oom, j->host->proc_fd, e) < 0)
+                return -1;
+        if (!j->plan)
+                return 0;
+        if (j->plan->ns.time_new &&
+            (namespace_time_child(e) < 0 ||
+             namespace_time_self_child(&j->plan->ns, j->host->proc_fd, e) < 0 ||
+             namespace_time_enter_child(j->host->proc_fd, e) < 0))
+                return -1;
+        return tree_list_child(&j->plan->later, e);
+}
+
 static int shelter_cell(struct job *j, struct err *e)
 {
         sigset_t none;
@@ -53,7 +76,7 @@ static int shelter_cell(struct job *j, struct err *e)
          * by us (SIGPIPE) or by the caller: posix_spawn(3) ignores libc's own two. */
         for (int sig = 1; sig <= SIGRTMAX; sig++)
                 (void)sys_signal_default(sig); /* EINVAL for SIGKILL and SIGSTOP */
-        return keyring_child(e);
+        return j->container->state.no_keyring ? 0 : keyring_child(e);
 }
 
 static int console_cell(struct job *j, struct err *e)
@@ -78,7 +101,7 @@ static int limits_parent_cell(struct job *j, struct err *e)
 {
         if (rlimit_parent(&j->process->rlimit, j->pid, e) < 0)
                 return -1;
-        return oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
+        return j->host->no_mounts ? 0 : oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
 }
 
 static int limits_cell(struct job *j, struct err *e)
@@ -291,7 +314,7 @@ static int namespaces_cell(struct job *j, struct err *e)
 
 static bool makes_time(const struct job *j)
 {
-        return j->plan->ns.time_new;
+        return j->plan->ns.time_new && !j->host->no_mounts;
 }
 
 static int time_cell(struct job *j, struct err *e)
@@ -325,6 +348,23 @@ static int procfs_cell(struct job *j, struct err *e)
 static int sysctl_cell(struct job *j, struct err *e)
 {
         return sysctl_child(&j->plan->sysctl, j->host->proc_fd, e);
+}
+
+int steps_make_trees(struct job *j, struct err *e)
+{
+        const struct plan *p = j->plan;
+
+        if (p->stash) {
+                j->stash_fd = stash_make(e);
+                if (j->stash_fd < 0 || device_fill_stash(&p->device, j->stash_fd, e) < 0)
+                        return -1;
+        }
+        if (p->mount.n > 0 && p->mount.dev >= 0) {
+                j->dev_fd = mount_make(&p->mount.v[p->mount.dev], NULL, e);
+                if (j->dev_fd < 0 || device_fill_dev(&p->device, j->dev_fd, e) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 static int root_cell(struct job *j, struct err *e)
@@ -457,6 +497,7 @@ static int start_hooks_cell(struct job *j, struct err *e)
 /* clang-format off */
 const struct step create_steps[] = {
         /* name                wanted         on the host          in the container */
+        { "caller's own",      is_ordinary,   NULL,                callers_cell },
         { "place of the root", has_place,     NULL,                place_cell },
         { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
         { "shelter",           NULL,          NULL,                shelter_cell },
@@ -465,6 +506,7 @@ const struct step create_steps[] = {
         { "time offsets",      makes_time,    time_parent_cell,    time_enter_cell },
         { "procfs",            joins_procfs,  NULL,                procfs_cell },
         { "kernel parameters", NULL,          NULL,                sysctl_cell },
+        { "own trees",         is_ordinary,   NULL,                steps_make_trees },
         { "root",              NULL,          NULL,                root_cell },
         { "mounts",            NULL,          NULL,                mounts_cell },
         { "hooks",             has_hooks,     hooks_parent_cell,   hooks_child_cell },
@@ -503,8 +545,13 @@ static int join_cell(struct job *j, struct err *e)
         const struct state *s = &j->container->state;
         int r;
 
-        if (s->namespaces && setns(j->init_pidfd, (int)s->namespaces) < 0)
-                return err_sys(e, errno, "cannot join the container's namespaces");
+        if (s->namespaces && setns(j->init_pidfd, (int)s->namespaces) < 0) {
+                err_sys(e, errno, "cannot join the container's namespaces");
+                return j->host->no_mounts && e->num == EPERM
+                               ? err_hint(e, "without privileges a container that only was created "
+                                             "is out of reach: start it first")
+                               : -1;
+        }
         if (s->chroot && (fchdir(j->root_fd) < 0 || chroot(".") < 0))
                 return err_sys(e, errno, "cannot enter the container's root");
         fd_close(&j->root_fd);
@@ -528,6 +575,7 @@ static int adopt_cell(struct job *j, struct err *e)
 
 /* clang-format off */
 const struct step exec_steps[] = {
+        { "caller's own",      is_ordinary,   NULL,                callers_cell },
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                join_cell },
         { "console",           NULL,          NULL,                console_cell },

@@ -1,6 +1,7 @@
 """What the tests of the command line have in common: bundles, the runtime as a
 caller sees it, and the look at the host before and after."""
 
+import contextlib
 import copy
 import ctypes
 import json
@@ -258,6 +259,21 @@ def snapshot():
         "run": sorted(os.listdir("/run")),
         "hostname": os.uname().nodename,
     }
+
+
+@contextlib.contextmanager
+def leaves_nothing(runtime):
+    """After RUNTIME's containers are deleted the host is as it was before."""
+    before = snapshot()
+    yield runtime
+    for id in runtime.ids():
+        runtime.ok("delete", "--force", id)
+    wait_until(lambda: reap_orphans() == [] and our_processes() <= before["processes"], 10)
+    after = snapshot()
+    for what, was in before.items():
+        assert after[what] == was, f"left behind: {what}"
+    if runtime.root.exists():
+        assert os.listdir(runtime.root) == []
 
 
 def kill_and_reap(process):

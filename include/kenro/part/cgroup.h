@@ -5,17 +5,21 @@
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
 #include "kenro/host/host.h"
+#include "kenro/spec/spec.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct cgroup_plan {
         const char *path; /* below the mount, cleaned: "/kenro/c1"; "": none of its own */
+        bool rootless;    /* of a caller that has only what was delegated to it */
+        bool optional;    /* nothing needs the group: without the right to make it the
+                           * container stays in its caller's */
 };
 
 /* What cgroup_parent has made, for the clone and for the undo. */
 struct cgroup {
-        int fd;        /* O_DIRECTORY, for CLONE_INTO_CGROUP */
+        int fd;        /* O_DIRECTORY, for CLONE_INTO_CGROUP; -1: none of its own */
         unsigned made; /* how many components at the end of the path are ours */
         bool claimed;  /* it carries the owner's claim */
 };
@@ -32,6 +36,11 @@ struct cgroup_owner {
  * it is below /kenro, always the same place for the same value. */
 int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struct cgroup_plan *ret,
                 struct err *e);
+
+/* The same for a caller without power over the host: what the configuration does not
+ * place goes beside the caller's own group. */
+int cgroup_plan_rootless(const struct spec_linux *l, const char *id, const struct host *h,
+                         struct arena *a, struct cgroup_plan *ret, struct err *e);
 
 /* Make the directories and claim the last for O. A group that another container has
  * claimed, has processes or is frozen is refused: two containers would share it. */

@@ -24,6 +24,10 @@ enum { CGROUP_DEVICE_RULES_MAX = 400 }; /* fits the 4096 instructions of old ker
 int cgroup_device_plan(const struct spec *s, struct arena *a, struct cgroup_device_plan *ret,
                        struct err *e);
 
+/* Where no program can be loaded: nodes cannot be made in a user namespace, and only
+ * those that linux.devices lists are there. None of these may be denied. */
+int cgroup_device_check_listed(const struct spec *s, struct err *e);
+
 /* Load the program and attach it, for as long as the cgroup lives. */
 int cgroup_device_parent(const struct cgroup_device_plan *p, int cgroup_fd, struct err *e);
 

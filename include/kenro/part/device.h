@@ -8,6 +8,7 @@
 
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
+#include "kenro/base/tree.h"
 #include "kenro/spec/spec.h"
 
 #include <sys/types.h>
@@ -17,6 +18,7 @@ struct device_node {
         mode_t mode;      /* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
         dev_t dev;
         uint32_t uid, gid; /* the host's */
+        int tree_fd;       /* the host's node, if the nodes are bound */
 };
 
 struct device_plan {
@@ -26,15 +28,21 @@ struct device_plan {
         size_t n_outside;
         uint32_t root_uid, root_gid; /* the host's ids of the container's root */
         bool console;                /* a file to bind the terminal on */
+        bool bound;                  /* nodes of the host, because none can be made */
 };
 
 /* MANAGED: /dev is a tmpfs of ours. */
 int device_plan(const struct spec *s, bool managed, struct arena *a, struct device_plan *ret,
                 struct err *e);
 
-/* Fill the detached /dev, and the stash with the nodes that go elsewhere. */
-int device_dev_parent(const struct device_plan *p, int dev_fd, struct err *e);
-int device_stash_parent(const struct device_plan *p, int stash_fd, struct err *e);
+/* Without the right to make nodes: take the host's. Each must be the device that is
+ * asked for; its owner and mode stay what the host gave it. */
+int device_plan_bound(struct device_plan *p, struct tree_list *later, struct arena *a,
+                      struct err *e);
 
-/* Bind the nodes that go elsewhere. */
+/* Fill the detached /dev, and the stash with the nodes that go elsewhere. */
+int device_fill_dev(const struct device_plan *p, int dev_fd, struct err *e);
+int device_fill_stash(const struct device_plan *p, int stash_fd, struct err *e);
+
+/* Bind the nodes that go elsewhere, or are the host's. */
 int device_child(const struct device_plan *p, int root_fd, int stash_fd, struct err *e);

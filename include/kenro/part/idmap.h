@@ -3,6 +3,7 @@
 
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
+#include "kenro/host/host.h"
 #include "kenro/spec/spec.h"
 
 #include <sys/types.h>
@@ -11,12 +12,21 @@ struct idmap_plan {
         bool wanted;                     /* a new user namespace is made */
         bool become_root;                /* id 0 is mapped: the set-up runs as it */
         const char *uid_text, *gid_text; /* for uid_map and gid_map */
+
+        /* Of a caller who may write no more than its own id. */
+        bool uid_helper, gid_helper; /* the host's programs write them */
+        bool deny_groups;            /* the kernel's price for an own gid: setgroups(2) */
+        bool no_groups;              /* setgroups(2) is denied in the namespace */
+        struct id_mappings uids, gids;
 };
 
 int idmap_plan(const struct spec *s, struct arena *a, struct idmap_plan *ret, struct err *e);
 
+/* How the caller that H is of can have them written. */
+void idmap_plan_writer(const struct host *h, struct idmap_plan *p);
+
 /* The mappings of the user namespace FD, which exists already, as the host sees
- * them. */
+ * them. Returns 0, 1 if setgroups(2) is denied in it, -1. */
 int idmap_read(int fd, int proc_fd, struct arena *a, struct id_mappings *uids,
                struct id_mappings *gids, struct err *e);
 

@@ -4,5 +4,7 @@
 #include "kenro/base/err.h"
 
 /* Join a new, empty, anonymous one, so that the container has no key of the
- * caller's and two containers share none. A kernel without keys is fine. */
+ * caller's and two containers share none. A kernel without keys is fine, and so is a
+ * filter around this process that denies every call for keys: it is the container's
+ * too. */
 int keyring_child(struct err *e);

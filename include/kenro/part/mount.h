@@ -45,6 +45,12 @@ int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs,
 /* Give the source of M, which has mappings, those of the user namespace USERNS. */
 int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e);
 
+/* No device node of what is bound can be opened, unless the node itself is bound. */
+void mount_plan_no_devices(struct mount_plan *p);
+
+/* The uid= and gid= of file systems must be mapped by the container's user namespace. */
+int mount_plan_check_ids(const struct mount_plan *p, const struct spec *s, struct err *e);
+
 /* A detached mount of the file system that M describes: a new descriptor. MORE
  * parameters (ended by a NULL key, or NULL) come before its own. */
 int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e);

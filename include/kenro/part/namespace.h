@@ -46,9 +46,11 @@ int namespace_child(const struct namespace_plan *p, struct err *e);
 
 /* unshare(CLONE_NEWTIME) moves only children; the offsets must be written while the
  * namespace is empty, by the parent, because /proc/self is not the child's while it is
- * not dumpable; setns(2) then takes the child in. PROC_FD is the host's procfs. */
+ * not dumpable; setns(2) then takes the child in. A child that still is writes them
+ * itself. PROC_FD is the host's procfs. */
 int namespace_time_child(struct err *e);
 int namespace_time_parent(const struct namespace_plan *p, int proc_fd, pid_t pid, struct err *e);
+int namespace_time_self_child(const struct namespace_plan *p, int proc_fd, struct err *e);
 int namespace_time_enter_child(int proc_fd, struct err *e);
 
 /* Children of the caller will be in the joined pid namespace; the caller is

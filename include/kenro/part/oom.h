@@ -14,5 +14,7 @@ struct oom_plan {
 void oom_plan(const struct spec_process *p, struct oom_plan *ret);
 
 /* By the parent: lowering it needs the host's CAP_SYS_RESOURCE, and /proc/self is not
- * the child's while it is not dumpable. */
+ * the child's while it is not dumpable. For a parent without privileges the child does it
+ * first of all. */
+int oom_child(const struct oom_plan *p, int proc_fd, struct err *e);
 int oom_parent(const struct oom_plan *p, int proc_fd, pid_t pid, struct err *e);

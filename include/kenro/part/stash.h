@@ -3,7 +3,8 @@
  * sources are so never a file that the image chose (CVE-2025-31133).
  *
  * Made by the parent, which may make nodes whatever the container's device
- * rules say, and before the child exists. */
+ * rules say, and before the child exists; by the child where the parent has no power
+ * over mounts. */
 #pragma once
 
 #include "kenro/base/err.h"
@@ -12,7 +13,7 @@
  * both readable by everybody. A new descriptor, or -1. It can be cloned from
  * once it is attached in the cloner's mount namespace (before Linux 6.15 a
  * detached mount cannot be a source). */
-int stash_parent(struct err *e);
+int stash_make(struct err *e);
 
 /* Put the detached mount DEV_FD into the stash, which is attached by now, so that
  * it can be cloned when the turn of /dev comes. */

@@ -10,6 +10,7 @@ struct user_plan {
         const uint32_t *groups; /* exactly additionalGids: none of the caller's survive */
         size_t n_groups;
         uint32_t umask;
+        bool keep_groups; /* setgroups(2) is denied, to the container too */
 };
 
 enum { USER_GROUPS_MAX = 65536, USER_UMASK_DEFAULT = 0022 };
@@ -18,6 +19,10 @@ enum { USER_GROUPS_MAX = 65536, USER_UMASK_DEFAULT = 0022 };
  * empty: there is none, or it was made elsewhere. */
 int user_plan(const struct spec_process *p, const struct id_mappings *uids,
               const struct id_mappings *gids, struct user_plan *ret, struct err *e);
+
+/* P for a user namespace in which setgroups(2) is denied: only the gid itself can be
+ * among the groups. What groups the caller has stay, seen as nobody's. */
+int user_plan_no_setgroups(struct user_plan *p, struct err *e);
 
 /* Groups, gid, uid, in the only order that works; then the umask. */
 int user_child(const struct user_plan *p, struct err *e);

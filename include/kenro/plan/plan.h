@@ -57,10 +57,12 @@ struct plan {
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
         struct hook_plan hook;
-        bool loopback;    /* the network namespace is new */
-        bool procfs;      /* of a joined pid namespace */
-        bool stash;       /* masks, nodes or /dev need the runtime's own tmpfs */
-        bool has_process; /* process is in the configuration */
+        struct tree_list later; /* what the child clones, for want of privileges */
+        bool loopback;          /* the network namespace is new */
+        bool procfs;            /* of a joined pid namespace */
+        bool stash;             /* masks, nodes or /dev need the runtime's own tmpfs */
+        bool no_setgroups;      /* of a joined user namespace */
+        bool has_process;       /* process is in the configuration */
 };
 
 /* Where a plan comes from. */
@@ -84,7 +86,7 @@ struct process_input {
         const struct spec_process *process;
         const struct id_mappings *uids, *gids;
         const struct host *host;
-        bool own_user;
+        bool own_user, no_setgroups;
         unsigned preserve_fds;
 };
 

@@ -20,6 +20,7 @@ struct create_input {
         const struct spec_file *file; /* its text is kept for exec */
         int console_fd;               /* where the terminal's master goes, or -1 */
         bool notifies;                /* the program says when it is ready: sdnotify */
+        bool no_keyring;              /* the caller's session keyring is kept */
         bool waits;                   /* for `start`; else the program runs at once */
 };
 

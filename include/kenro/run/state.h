@@ -27,6 +27,7 @@ struct state {
         bool filtered;         /* seccomp.bpf holds its filter, ... */
         uint64_t filter_flags; /* ... loaded with these SECCOMP_FILTER_FLAG_* */
         bool own_user;         /* a user namespace of its own */
+        bool no_keyring;       /* processes keep the session keyring of who makes them */
         bool own_pid;          /* a new pid namespace: it ends with init */
         bool notifies;         /* it has a socket to say that it is ready */
         uint64_t hooks;        /* a bit for each enum hook_point that has some */

@@ -3,6 +3,7 @@
  * here is the policy's question, and has other messages with other fixes. */
 #pragma once
 
+#include "kenro/base/tree.h"
 #include "kenro/json/json_read.h"
 #include "kenro/spec/spec.h"
 
@@ -10,6 +11,8 @@
 struct bundle {
         const char *path; /* absolute */
         int fd;
+        struct tree_list *later; /* trees cannot be cloned before the container is there;
+                                  * or NULL */
 };
 
 struct spec_file {

@@ -163,7 +163,7 @@ static void fill_dev(void *arg)
                   "'fileMode': 384, 'uid': 5, 'gid': 6}",
              MAPS, true);
         plan.console = true;
-        if (device_dev_parent(&plan, dev, &error) < 0)
+        if (device_fill_dev(&plan, dev, &error) < 0)
                 fail_msg("%s", error.text);
         for (size_t i = 0; i < COUNT(defaults); i++) {
                 assert_true(is_device(dev, defaults[i].path, S_IFCHR,
@@ -199,14 +199,14 @@ static void clash(void *arg)
         (void)arg;
         child_unshare(CLONE_NEWNS);
         PLAN("{'path': '/dev/null', 'type': 'c', 'major': 1, 'minor': 5}", "", true);
-        assert_int_equal(device_dev_parent(&plan, child_fs("tmpfs"), &error), -1);
+        assert_int_equal(device_fill_dev(&plan, child_fs("tmpfs"), &error), -1);
         assert_string_equal(error.text, "/dev: null is another file already");
         PLAN(FUSE ", {'path': '/dev/fuse', 'type': 'b', 'major': 10, 'minor': 229}", "", true);
-        assert_int_equal(device_dev_parent(&plan, child_fs("tmpfs"), &error), -1);
+        assert_int_equal(device_fill_dev(&plan, child_fs("tmpfs"), &error), -1);
         assert_string_equal(error.text, "/dev: fuse is another file already");
         /* what is asked for in the place of a link is what was asked for */
         PLAN("{'path': '/dev/fd', 'type': 'c', 'major': 10, 'minor': 229}", "", true);
-        assert_int_equal(device_dev_parent(&plan, child_fs("tmpfs"), &error), 0);
+        assert_int_equal(device_fill_dev(&plan, child_fs("tmpfs"), &error), 0);
 }
 
 static void two_devices_of_one_name_clash(void **state)
@@ -230,9 +230,9 @@ static void bind_outside(void *arg)
         PLAN("{'path': '/srv/fuse', 'type': 'c', 'major': 10, 'minor': 229, 'fileMode': 384},"
              "{'path': '/old', 'type': 'p'}, {'path': '/file', 'type': 'p'}",
              "", true);
-        stash = stash_parent(&error);
+        stash = stash_make(&error);
         assert_true(stash >= 0);
-        assert_int_equal(device_stash_parent(&plan, stash, &error), 0);
+        assert_int_equal(device_fill_stash(&plan, stash, &error), 0);
         child_attach(stash, path);
         assert_int_equal(mkfifoat(root, "old", 0600), 0);
         test_file(root, "file", "image", 0600);

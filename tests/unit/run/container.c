@@ -50,7 +50,7 @@ static void the_directory_is_private_and_made_once(void **state)
         assert_int_equal(fstat(c.dir_fd, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0700);
         assert_int_equal(fstat(c.root_fd, &st), 0);
-        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(st.st_mode & 07777, 01700);
         assert_int_equal(fcntl(c.dir_fd, F_GETFD), FD_CLOEXEC);
         assert_int_equal(c.pidfd, -1);
         assert_int_equal(container_new(root, "c1", &other, &error), -1);

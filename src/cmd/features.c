@@ -110,7 +110,7 @@ static void linux_part(struct json_out *o)
         json_map(o);
         enabled(o, "idmap", true);
         json_map_end(o);
-        disabled(o, "netDevices");
+        enabled(o, "netDevices", true);
         json_map_end(o);
 }
 

@@ -297,6 +297,9 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
             rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
         r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
+        if (netdev_plan(&s, namespace_is_own(&s, &r.ns, CLONE_NEWNET),
+                        namespace_join_fd(&r.ns, CLONE_NEWNET), a, &r.netdev, e) < 0)
+                return -1;
         if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0)
                 return -1;
         if (build_cgroup(&s, in, a, &r, e) < 0 || hook_plan(s.hooks, a, &r.hook, e) < 0)

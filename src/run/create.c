@@ -155,6 +155,7 @@ static void undo(struct job *j, const struct create_input *in)
         struct err ignored;
 
         spawn_undo(j);
+        netdev_undo(&j->netdev); /* nobody is left there who could hold them */
         if (j->cgroup.fd >= 0) {
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
                 if (j->cgroup.made == 0) {
@@ -200,6 +201,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         r.pidfd = j.pidfd;
         r.ready_fd = j.ready_fd;
         fd_close(&j.sock);
+        netdev_done(&j.netdev);
         container_unlock(&r.container);
         *ret = r;
         return 0;

@@ -303,6 +303,24 @@ static int idmap_child_cell(struct job *j, struct err *e)
         return idmap_child(&j->plan->idmap, e);
 }
 
+static bool moves_devices(const struct job *j)
+{
+        return j->plan->netdev.n > 0;
+}
+
+/* Devices are moved for a process that has come to run: see spawn. */
+static int alive_cell(struct job *j, struct err *e)
+{
+        (void)j;
+        (void)e;
+        return 0;
+}
+
+static int netdev_cell(struct job *j, struct err *e)
+{
+        return netdev_parent(&j->plan->netdev, j->host->proc_fd, j->pid, &j->netdev, e);
+}
+
 static int namespaces_cell(struct job *j, struct err *e)
 {
         if (namespace_child(&j->plan->ns, e) < 0)
@@ -500,6 +518,8 @@ const struct step create_steps[] = {
         { "caller's own",      is_ordinary,   NULL,                callers_cell },
         { "place of the root", has_place,     NULL,                place_cell },
         { "id mappings",       maps_ids,      idmap_parent_cell,   idmap_child_cell },
+        { "alive",             moves_devices, NULL,                alive_cell },
+        { "network devices",   moves_devices, netdev_cell,         NULL },
         { "shelter",           NULL,          NULL,                shelter_cell },
         { "namespaces",        NULL,          NULL,                namespaces_cell },
         { "time namespace",    makes_time,    NULL,                time_cell },

@@ -135,7 +135,6 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
                 { l->intel_rdt != NULL, "intelRdt" },
                 { l->memory_policy != NULL, "memoryPolicy" },
                 { l->personality != NULL, "personality" },
-                { l->net_devices.n > 0, "netDevices" },
         };
 
         if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)

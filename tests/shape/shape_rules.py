@@ -28,6 +28,8 @@ NO_UNIT_TEST = {
         "base/tree part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
     "in the container's process, on its file systems: tests/cli":
         "part/mount_copy",
+    "asks the kernel, in two network namespaces: tests/cli":
+        "part/netdev part/netdev_link",
     "leads other modules: tests/cli":
         "run/create run/exec run/foreground run/hooks run/image run/notify run/pause run/spawn "
         "run/start run/steps",

@@ -18,6 +18,7 @@
 #include "kenro/part/mask.h"
 #include "kenro/part/mount.h"
 #include "kenro/part/namespace.h"
+#include "kenro/part/netdev.h"
 #include "kenro/part/oom.h"
 #include "kenro/part/program.h"
 #include "kenro/part/rlimit.h"
@@ -47,6 +48,7 @@ struct process_plan {
 struct plan {
         struct process_plan process;
         struct namespace_plan ns;
+        struct netdev_plan netdev;
         struct idmap_plan idmap;
         struct uts_plan uts;
         struct sysctl_plan sysctl;

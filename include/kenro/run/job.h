@@ -42,6 +42,7 @@ struct job {
         int agent_fd;                  /* parent: the connection to seccomp's agent, or -1 */
         bool hooked;                   /* parent: hooks have run, so poststop's have to */
         uint64_t root_mount;           /* its mount id */
+        struct netdev_moved netdev;    /* parent: to be moved back if all fails */
         int init_pidfd;                /* exec: the container's init */
         bool denied_cwd;               /* cwd is to be tried again as the process's user */
         char found[PATH_MAX];          /* args[0] as found */
@@ -60,5 +61,5 @@ struct job {
                 .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
                 .proc_fd = -1, .console_fd = -1, .root_fd = -1, .place_fd = -1, .creating_fd = -1, \
                 .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .notify_fd = -1,     \
-                .ready_fd = -1, .agent_fd = -1, .pidfd = -1                                        \
+                .ready_fd = -1, .agent_fd = -1, .pidfd = -1, .netdev = NETDEV_MOVED_INIT           \
         }

@@ -232,6 +232,8 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
             load_process(c, &spec, &process, e) < 0)
                 return -1;
         in.process = &process;
+        in.container = &spec;
+        in.exec = true;
         in.uids = &spec.linux_->uid_mappings;
         in.gids = &spec.linux_->gid_mappings;
         in.own_user = container->state.own_user;

@@ -95,6 +95,15 @@ static void disabled(struct json_out *o, const char *key)
         enabled(o, key, false);
 }
 
+static void memory_policy(struct json_out *o)
+{
+        json_key(o, "memoryPolicy");
+        json_map(o);
+        names(o, "modes", spec_memory_mode_names);
+        names(o, "flags", spec_memory_flag_names);
+        json_map_end(o);
+}
+
 static void linux_part(struct json_out *o)
 {
         json_key(o, "linux");
@@ -106,6 +115,7 @@ static void linux_part(struct json_out *o)
         disabled(o, "apparmor");
         disabled(o, "selinux");
         disabled(o, "intelRdt");
+        memory_policy(o);
         json_key(o, "mountExtensions");
         json_map(o);
         enabled(o, "idmap", true);

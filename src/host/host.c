@@ -141,6 +141,17 @@ static int find_limits(struct host *h, struct err *e)
         return 0;
 }
 
+static void read_cpus(struct host *h)
+{
+        struct err ignored;
+        char text[256];
+
+        if (file_peek(AT_FDCWD, "/sys/devices/system/cpu/isolated", text, sizeof(text)) <= 1)
+                return;
+        text[strcspn(text, "\n")] = '\0';
+        (void)bits_parse(text, &h->cpus_isolated, &ignored); /* none, then */
+}
+
 int host_probe(struct host *h, struct err *e)
 {
         *h = (struct host){ .proc_fd = -1 };
@@ -150,6 +161,7 @@ int host_probe(struct host *h, struct err *e)
         if (h->proc_fd < 0)
                 return -1;
         h->all_ids = host_has_all_ids();
+        read_cpus(h);
         return read_caps(h, e) < 0 ? -1 : find_limits(h, e);
 }
 

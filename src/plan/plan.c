@@ -9,6 +9,30 @@
 /* A container without a process can be created, and never started. */
 static const struct spec_process no_process = { .cwd = "/" };
 
+/* How the process is to run, whatever it runs. */
+static int plan_attributes(const struct process_input *in, struct process_plan *r, struct err *e)
+{
+        const struct spec_linux *l = in->container->linux_;
+        const struct spec_cpu *cpu = l->resources ? l->resources->cpu : NULL;
+        const struct affinity_input affinity = {
+                .process = in->process,
+                .host = in->host,
+                .cpus = cpu ? cpu->cpus : NULL,
+                .exec = in->exec,
+        };
+        bool few;
+
+        oom_plan(in->process, &r->oom);
+        if (affinity_plan(&affinity, &r->affinity, e) < 0)
+                return -1;
+        few = (affinity.cpus && *affinity.cpus) || r->affinity.how != AFFINITY_RESET;
+        if (sched_plan(in->process, few, &r->sched, e) < 0 ||
+            ioprio_plan(in->process, &r->ioprio, e) < 0 ||
+            personality_plan(l->personality, &r->personality, e) < 0)
+                return -1;
+        return numa_plan(l->memory_policy, &r->numa, e);
+}
+
 int plan_process(const struct process_input *in, struct arena *a, struct arena *scratch,
                  struct process_plan *ret, struct err *e)
 {
@@ -18,11 +42,11 @@ int plan_process(const struct process_input *in, struct arena *a, struct arena *
         r.stdio_uid = spec_map_id(in->uids, p->user ? p->user->uid : 0);
         r.stdio_owner = r.stdio_uid != 0 && r.stdio_uid <= SPEC_ID_MAX && !p->terminal;
         rlimit_plan(in->process, &r.rlimit);
-        oom_plan(in->process, &r.oom);
         if (caps_plan(in->process, in->host, in->own_user, &r.caps, e) < 0 ||
             user_plan(in->process, in->uids, in->gids, &r.user, e) < 0 ||
             console_plan(in->process, &r.console, e) < 0 ||
-            program_plan(in->process, a, scratch, &r.program, e) < 0)
+            program_plan(in->process, a, scratch, &r.program, e) < 0 ||
+            plan_attributes(in, &r, e) < 0)
                 return -1;
         if (in->no_setgroups && user_plan_no_setgroups(&r.user, e) < 0)
                 return -1;
@@ -85,6 +109,7 @@ static int build_process(const struct plan_input *in, struct arena *a, struct ar
         const struct spec_process *p = s->process ? s->process : &no_process;
         const struct process_input pi = {
                 .process = p,
+                .container = s,
                 .uids = &s->linux_->uid_mappings,
                 .gids = &s->linux_->gid_mappings,
                 .host = in->host,

@@ -109,6 +109,8 @@ int fill_exec(struct spec_process *p, const struct spec_process *container, stru
         struct spec_capabilities *want = p->capabilities;
 
         p->no_new_privileges |= container->no_new_privileges;
+        if (!p->exec_cpu_affinity)
+                p->exec_cpu_affinity = container->exec_cpu_affinity;
         if (!want)
                 return 0;
         if (bound(&want->bounding, "bounding", &have->bounding, a, e) < 0 ||

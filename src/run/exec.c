@@ -103,8 +103,9 @@ int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, 
         j.init_pidfd = in->container->pidfd;
         if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
                 return -1;
-        if (notify_connect(&j, e) < 0 || spawn_in_cgroup(&j, in, e) < 0 ||
-            spawn_wait_execve(&j, e) < 0 ||
+        if (notify_connect(&j, e) < 0 || affinity_parent(&in->process->affinity, e) < 0)
+                return -1;
+        if (spawn_in_cgroup(&j, in, e) < 0 || spawn_wait_execve(&j, e) < 0 ||
             (in->pidfd_socket && container_send_pidfd(in->pidfd_socket, j.pidfd, e) < 0)) {
                 spawn_undo(&j);
                 return -1;

@@ -104,6 +104,24 @@ static int limits_parent_cell(struct job *j, struct err *e)
         return j->host->no_mounts ? 0 : oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
 }
 
+/* What the process has from now on and hands on to what it makes and executes. */
+static int attributes_cell(struct job *j, struct err *e)
+{
+        const struct process_plan *p = j->process;
+
+        if (affinity_child(&p->affinity, e) < 0 || numa_child(&p->numa, e) < 0)
+                return -1;
+        return personality_child(&p->personality, e);
+}
+
+/* What only the process may have that executes the program. */
+static int attributes_parent(struct job *j, struct err *e)
+{
+        if (ioprio_parent(&j->process->ioprio, j->pid, e) < 0)
+                return -1;
+        return sched_parent(&j->process->sched, j->pid, e);
+}
+
 static int limits_cell(struct job *j, struct err *e)
 {
         return rlimit_child(&j->process->rlimit, e);
@@ -168,7 +186,10 @@ static int read_back_cell(struct job *j, struct err *e)
                 caps.permitted |= 1ull << CAP_SYS_ADMIN;
                 caps.effective |= 1ull << CAP_SYS_ADMIN;
         }
-        if (user_child_check(&j->process->user, e) < 0 || caps_child_check(&caps, e) < 0)
+        if (user_child_check(&j->process->user, e) < 0 || caps_child_check(&caps, e) < 0 ||
+            affinity_child_check(&j->process->affinity, e) < 0 ||
+            numa_child_check(&j->process->numa, e) < 0 ||
+            personality_child_check(&j->process->personality, e) < 0)
                 return -1;
         if (mount_id(AT_FDCWD, "/", &id) < 0 || id != j->root_mount)
                 return err_set(e, "read-back: the root is not the container's");
@@ -476,7 +497,7 @@ static int join_pid_cell(struct job *j, struct err *e)
 
 static int commit_cell(struct job *j, struct err *e)
 {
-        if (j->plan->ns.pid_joined && adopt(j, e) < 0)
+        if ((j->plan->ns.pid_joined && adopt(j, e) < 0) || attributes_parent(j, e) < 0)
                 return -1;
         if (notify_agent(j, "creating", e) < 0)
                 return -1;
@@ -535,6 +556,7 @@ const struct step create_steps[] = {
         { "enter root",        NULL,          NULL,                enter_root_cell },
         { "console",           NULL,          NULL,                console_cell },
         { "room for limits",   NULL,          limits_parent_cell,  NULL },
+        { "attributes",        NULL,          NULL,                attributes_cell },
         { "session",           joins_no_pid,  NULL,                session_cell },
         { "pid namespace",     joins_pid,     NULL,                join_pid_cell },
         { "cwd",               NULL,          NULL,                cwd_cell },
@@ -590,7 +612,9 @@ static int join_cell(struct job *j, struct err *e)
 
 static int adopt_cell(struct job *j, struct err *e)
 {
-        return adopt(j, e) < 0 ? -1 : notify_agent(j, "running", e);
+        if (adopt(j, e) < 0 || attributes_parent(j, e) < 0)
+                return -1;
+        return notify_agent(j, "running", e);
 }
 
 /* clang-format off */
@@ -600,6 +624,7 @@ const struct step exec_steps[] = {
         { "namespaces",        NULL,          NULL,                join_cell },
         { "console",           NULL,          NULL,                console_cell },
         { "room for limits",   NULL,          limits_parent_cell,  NULL },
+        { "attributes",        NULL,          NULL,                attributes_cell },
         { "cwd",               NULL,          NULL,                cwd_cell },
         { "privileges",        NULL,          NULL,                privileges_cell },
         { "program",           NULL,          NULL,                program_cell },

@@ -76,7 +76,8 @@ static SHAPE(scheduler, spec_scheduler);
 static const struct json_field io_priority_fields[] = {
         { "class",    J_ENUM, AT(spec_io_priority, class), .required = true,
                       .names = spec_io_class_names },
-        { "priority", J_INT, AT(spec_io_priority, priority), .min = INT32_MIN, .max = INT32_MAX },
+        { "priority", J_INT, AT(spec_io_priority, priority), .required = true,
+                      .min = INT32_MIN, .max = INT32_MAX },
         { 0 },
 };
 static SHAPE(io_priority, spec_io_priority);
@@ -360,7 +361,8 @@ static const struct json_field memory_policy_fields[] = {
 static SHAPE(memory_policy, spec_memory_policy);
 
 static const struct json_field personality_fields[] = {
-        { "domain", J_ENUM, AT(spec_personality, domain), .names = spec_personality_names },
+        { "domain", J_ENUM, AT(spec_personality, domain), .required = true,
+                    .names = spec_personality_names },
         { "flags",  J_LIST, J_STR, AT(spec_personality, flags) },
         { 0 },
 };

@@ -50,9 +50,6 @@ int spec_check_process_unbuilt(const struct json_source *src, const char *prefix
         const struct unbuilt rows[] = {
                 { text(p->apparmor_profile), "apparmorProfile" },
                 { text(p->selinux_label), "selinuxLabel" },
-                { p->scheduler != NULL, "scheduler" },
-                { p->io_priority != NULL, "ioPriority" },
-                { p->exec_cpu_affinity != NULL, "execCPUAffinity" },
         };
 
         return REFUSE(src, prefix, rows, e);
@@ -133,8 +130,6 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
         const struct unbuilt rows[] = {
                 { text(l->mount_label), "mountLabel" },
                 { l->intel_rdt != NULL, "intelRdt" },
-                { l->memory_policy != NULL, "memoryPolicy" },
-                { l->personality != NULL, "personality" },
         };
 
         if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)

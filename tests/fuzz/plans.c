@@ -73,6 +73,7 @@ static int plan_program(const struct spec *s, struct arena *a, struct arena *scr
 {
         const struct process_input in = {
                 .process = s->process,
+                .container = s,
                 .uids = &s->linux_->uid_mappings,
                 .gids = &s->linux_->gid_mappings,
                 .host = &fuzz_host,

@@ -166,3 +166,51 @@ static inline int sys_setresgid(uint32_t gid)
 {
         return SYS_RESULT(syscall(SYS_setresgid, gid, gid, gid));
 }
+
+/* sched_setattr(2) and sched_getattr(2); ATTR is the kernel's struct sched_attr. */
+static inline int sys_sched_setattr(pid_t pid, const void *attr)
+{
+        return SYS_RESULT(syscall(SYS_sched_setattr, pid, attr, 0));
+}
+
+static inline int sys_sched_getattr(pid_t pid, void *attr, unsigned size)
+{
+        return SYS_RESULT(syscall(SYS_sched_getattr, pid, attr, size, 0));
+}
+
+/* Of this thread, with sets of any size. */
+static inline int sys_sched_setaffinity(const void *cpus, size_t size)
+{
+        return SYS_RESULT(syscall(SYS_sched_setaffinity, 0, size, cpus));
+}
+
+static inline int sys_sched_getaffinity(void *cpus, size_t size)
+{
+        return SYS_RESULT(syscall(SYS_sched_getaffinity, 0, size, cpus));
+}
+
+static inline int sys_ioprio_set(int which, int who, int value)
+{
+        return SYS_RESULT(syscall(SYS_ioprio_set, which, who, value));
+}
+
+static inline int sys_ioprio_get(int which, int who)
+{
+        return SYS_RESULT(syscall(SYS_ioprio_get, which, who));
+}
+
+static inline int sys_personality(unsigned persona)
+{
+        return SYS_RESULT(syscall(SYS_personality, persona));
+}
+
+/* set_mempolicy(2): one bit less than MAX_NODE is read. */
+static inline int sys_set_mempolicy(int mode, const unsigned long *nodes, unsigned long max_node)
+{
+        return SYS_RESULT(syscall(SYS_set_mempolicy, mode, max_node ? nodes : NULL, max_node));
+}
+
+static inline int sys_get_mempolicy(int *mode)
+{
+        return SYS_RESULT(syscall(SYS_get_mempolicy, mode, NULL, 0, NULL, 0));
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kenro/base/arena.h"
+#include "kenro/base/bits.h"
 #include "kenro/base/err.h"
 
 #include <limits.h>
@@ -27,6 +28,8 @@ struct host {
         char cgroup[PATH_MAX]; /* its own, below the cgroup2 mount; "" if that is unknown */
         char *args;            /* where this process's arguments and environment lie, */
         size_t args_len;       /* for proc_pid_cmdline(5) to show something else */
+
+        struct bits cpus_isolated; /* kept free by the administrator: isolcpus=, cpuset(7) */
 };
 
 struct host_cgroup {

@@ -8,6 +8,7 @@
 #include "kenro/base/arena.h"
 #include "kenro/base/err.h"
 #include "kenro/host/host.h"
+#include "kenro/part/affinity.h"
 #include "kenro/part/caps.h"
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_device.h"
@@ -15,14 +16,18 @@
 #include "kenro/part/device.h"
 #include "kenro/part/hook.h"
 #include "kenro/part/idmap.h"
+#include "kenro/part/ioprio.h"
 #include "kenro/part/mask.h"
 #include "kenro/part/mount.h"
 #include "kenro/part/namespace.h"
 #include "kenro/part/netdev.h"
+#include "kenro/part/numa.h"
 #include "kenro/part/oom.h"
+#include "kenro/part/personality.h"
 #include "kenro/part/program.h"
 #include "kenro/part/rlimit.h"
 #include "kenro/part/rootfs.h"
+#include "kenro/part/sched.h"
 #include "kenro/part/seccomp.h"
 #include "kenro/part/sysctl.h"
 #include "kenro/part/user.h"
@@ -37,6 +42,11 @@ struct process_plan {
         struct user_plan user;
         struct rlimit_plan rlimit;
         struct oom_plan oom;
+        struct sched_plan sched;
+        struct ioprio_plan ioprio;
+        struct affinity_plan affinity;
+        struct personality_plan personality;
+        struct numa_plan numa;
         struct console_plan console;
         struct program_plan program;
         struct seccomp_plan seccomp;
@@ -86,9 +96,11 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
  * with the mappings UIDS and GIDS. */
 struct process_input {
         const struct spec_process *process;
+        const struct spec *container; /* what the process's container was created with */
         const struct id_mappings *uids, *gids;
         const struct host *host;
         bool own_user, no_setgroups;
+        bool exec; /* one more process, not the container's first */
         unsigned preserve_fds;
 };
 

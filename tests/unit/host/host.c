@@ -187,6 +187,43 @@ static void a_cgroup2_mount_with_a_space_in_its_name_is_found(void **state)
         CHILD_DONE(status);
 }
 
+/* Let TEXT stand in PATH for the child, which has a /tmp of its own. */
+static void fake(const char *path, const char *text)
+{
+        static int n;
+        char file[32];
+        int tree;
+
+        snprintf(file, sizeof(file), "/tmp/%d", n++);
+        test_file(AT_FDCWD, file, text, 0600);
+        tree = tree_clone(AT_FDCWD, file, false);
+        assert_true(tree >= 0);
+        child_attach(tree, path);
+        close(tree);
+}
+
+static void fake_cpus(void *arg)
+{
+        struct host h;
+
+        (void)arg;
+        child_unshare(CLONE_NEWNS);
+        child_attach(child_fs("tmpfs"), "/tmp");
+        fake("/sys/devices/system/cpu/isolated", "1,3-4\n");
+        assert_true(host_probe(&h, &error) == 0);
+        assert_true(h.cpus_isolated.v[0] == 0x1a);
+        fake("/sys/devices/system/cpu/isolated", "\n");
+        assert_true(host_probe(&h, &error) == 0);
+        assert_true(bits_is_empty(&h.cpus_isolated));
+}
+
+static void isolated_cpus_are_what_sysfs_says(void **state)
+{
+        (void)state;
+        NEEDS_ROOT();
+        IN_CHILD(fake_cpus, NULL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -197,6 +234,7 @@ int main(void)
                 cmocka_unit_test(without_a_cgroup2_mount_the_way_out_is_said),
                 cmocka_unit_test(a_cgroup2_mount_elsewhere_is_found),
                 cmocka_unit_test(a_cgroup2_mount_with_a_space_in_its_name_is_found),
+                cmocka_unit_test(isolated_cpus_are_what_sysfs_says),
         };
 
         return RUN(tests);

@@ -162,6 +162,17 @@ static void an_exec_cannot_take_no_new_privs_back(void **state)
         assert_false(exec_in("", "")->no_new_privileges);
 }
 
+static void an_exec_runs_where_its_container_says(void **state)
+{
+        const char *have = "'execCPUAffinity': {'final': '1'}";
+
+        (void)state;
+        assert_string_equal(exec_in("", have)->exec_cpu_affinity->final, "1");
+        assert_string_equal(
+                exec_in("'execCPUAffinity': {'final': '2'}", have)->exec_cpu_affinity->final, "2");
+        assert_null(exec_in("", "")->exec_cpu_affinity);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -174,6 +185,7 @@ int main(void)
                 cmocka_unit_test(an_exec_has_no_capability_beyond_its_containers),
                 cmocka_unit_test(an_exec_in_a_container_without_capabilities_has_none),
                 cmocka_unit_test(an_exec_cannot_take_no_new_privs_back),
+                cmocka_unit_test(an_exec_runs_where_its_container_says),
         };
 
         return RUN(tests);

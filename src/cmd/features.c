@@ -104,6 +104,20 @@ static void memory_policy(struct json_out *o)
         json_map_end(o);
 }
 
+/* Annotations that change how a container runs: for engines to hold back. */
+static void unsafe_annotations(struct json_out *o)
+{
+        static const char *const keys[] = {
+                "run.oci.keep_original_groups",
+        };
+
+        json_key(o, "potentiallyUnsafeConfigAnnotations");
+        json_list(o);
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+                json_str(o, keys[i]);
+        json_list_end(o);
+}
+
 static void linux_part(struct json_out *o)
 {
         json_key(o, "linux");
@@ -148,9 +162,7 @@ int cmd_features(struct cli *c, struct err *e)
         json_key_str(&o, "org.kenro.commit", KENRO_COMMIT);
         json_key_str(&o, "io.github.seccomp.libseccomp.version", version);
         json_map_end(&o);
-        json_key(&o, "potentiallyUnsafeConfigAnnotations");
-        json_list(&o);
-        json_list_end(&o);
+        unsafe_annotations(&o);
         json_map_end(&o);
         text = json_text(&o, &len, e);
         return text ? cmd_print(text, len, e) : -1;

@@ -1,5 +1,6 @@
 #include "kenro/plan/plan.h"
 
+#include "kenro/base/log.h"
 #include "kenro/base/sys.h"
 #include "kenro/spec/spec_load.h"
 
@@ -33,11 +34,30 @@ static int plan_attributes(const struct process_input *in, struct process_plan *
         return numa_plan(l->memory_policy, &r->numa, e);
 }
 
+#define KEEP_GROUPS "run.oci.keep_original_groups"
+
+/* Podman's --group-add keep-groups: the caller's groups open files that no group of
+ * the container could. Returns 1, 0, -1. */
+static int keeps_groups(const struct spec *s, struct err *e)
+{
+        const char *value = "0";
+
+        for (size_t i = 0; i < s->annotations.n; i++)
+                if (strcmp(s->annotations.v[i].key, KEEP_GROUPS) == 0)
+                        value = s->annotations.v[i].value;
+        if (strcmp(value, "1") == 0 || strcmp(value, "true") == 0)
+                return 1;
+        if (strcmp(value, "0") == 0 || strcmp(value, "false") == 0)
+                return 0;
+        return err_set(e, "annotations: " KEEP_GROUPS ": '%.40s' is neither 1 nor 0", value);
+}
+
 int plan_process(const struct process_input *in, struct arena *a, struct arena *scratch,
                  struct process_plan *ret, struct err *e)
 {
         const struct spec_process *p = in->process;
         struct process_plan r = { .preserve_fds = in->preserve_fds };
+        int keeps;
 
         r.stdio_uid = spec_map_id(in->uids, p->user ? p->user->uid : 0);
         r.stdio_owner = r.stdio_uid != 0 && r.stdio_uid <= SPEC_ID_MAX && !p->terminal;
@@ -48,8 +68,14 @@ int plan_process(const struct process_input *in, struct arena *a, struct arena *
             program_plan(in->process, a, scratch, &r.program, e) < 0 ||
             plan_attributes(in, &r, e) < 0)
                 return -1;
-        if (in->no_setgroups && user_plan_no_setgroups(&r.user, e) < 0)
+        keeps = keeps_groups(in->container, e);
+        if (keeps < 0)
                 return -1;
+        if (keeps && r.user.n_groups > 0)
+                log_debug("process.user.additionalGids: the caller's groups in their place");
+        if (!keeps && in->no_setgroups && user_plan_no_setgroups(&r.user, e) < 0)
+                return -1;
+        r.user.keep_groups |= keeps;
         *ret = r;
         return 0;
 }
@@ -122,6 +148,7 @@ static int build_process(const struct plan_input *in, struct arena *a, struct ar
         if (plan_process(&pi, a, scratch, &r->process, e) < 0 ||
             seccomp_plan(s->linux_->seccomp, a, &r->process.seccomp, e) < 0)
                 return -1;
+        r->idmap.no_groups |= r->process.user.keep_groups;
         return plan_filter_order(&r->process, r->ns.pid_joined, e);
 }
 

@@ -288,6 +288,49 @@ def test_the_oom_score_is_touched_only_if_asked_for(kenro, bundle, tmp_path, ask
     assert seen["oom_score_adj"] == [expected]
 
 
+def with_annotation(c, key, value="1"):
+    c["annotations"] = {key: value}
+    return c
+
+
+KEEP = "run.oci.keep_original_groups"
+
+
+@pytest.mark.parametrize("value", ["1", "true"])
+def test_the_callers_groups_are_kept_if_the_annotation_says_so(kenro, bundle, value):
+    c = with_annotation(config(user={"uid": 5, "gid": 6, "additionalGids": [9]}), KEEP, value)
+    seen = inside(kenro, bundle, c, extra_groups=[4, 27])
+    assert seen["status"]["Groups"].split() == ["4", "27"]
+    start(kenro, bundle, c, extra_groups=[4, 27])
+    seen = json.loads(kenro.ok("exec", "-u", "7:8", "c", "/bin/inside", extra_groups=[4, 28]))
+    assert seen["status"]["Groups"].split() == ["4", "28"]
+    assert (seen["status"]["Uid"].split()[0], seen["status"]["Gid"].split()[0]) == ("7", "8")
+
+
+@pytest.mark.parametrize("value", [None, "0", "false"])
+def test_else_they_are_not(kenro, bundle, value):
+    c = config(user={"uid": 5, "gid": 6, "additionalGids": [9]})
+    if value:
+        with_annotation(c, KEEP, value)
+    assert inside(kenro, bundle, c, extra_groups=[4, 27])["status"]["Groups"].split() == ["9"]
+
+
+def test_groups_are_kept_into_a_user_namespace(kenro, bundle):
+    """As nobody's, and they open what they open all the same."""
+    secret = bundle / "rootfs/secret"
+    secret.write_text("open\n")
+    os.chown(secret, 0, 4321)
+    secret.chmod(0o040)
+    c = with_annotation(user_namespace(shell("cat /secret")), KEEP)
+    c["process"]["capabilities"] = {}
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c", extra_groups=[4321]) == "open\n"
+    c = user_namespace(shell("cat /secret"))
+    c["process"]["capabilities"] = {}
+    write_config(bundle, c)
+    assert kenro.run("run", "-b", bundle, "d", extra_groups=[4321]).returncode != 0
+
+
 def test_groups_may_be_listed_twice_and_with_the_primary_one(kenro, bundle, tmp_path):
     user = {"uid": 5, "gid": 6, "additionalGids": [6, 7, 7]}
     assert inside(kenro, bundle, config(user=user))["status"]["Groups"].split() == ["6", "7", "7"]
@@ -358,3 +401,4 @@ def test_features_say_it(kenro):
         "MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_LOCAL"]
     assert linux["memoryPolicy"]["flags"] == [
         "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]
+    assert KEEP in f["potentiallyUnsafeConfigAnnotations"]

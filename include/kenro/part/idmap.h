@@ -16,7 +16,7 @@ struct idmap_plan {
         /* Of a caller who may write no more than its own id. */
         bool uid_helper, gid_helper; /* the host's programs write them */
         bool deny_groups;            /* the kernel's price for an own gid: setgroups(2) */
-        bool no_groups;              /* setgroups(2) is denied in the namespace */
+        bool no_groups;              /* setgroups(2) is denied, or the caller's groups stay */
         struct id_mappings uids, gids;
 };
 

@@ -10,7 +10,7 @@ struct user_plan {
         const uint32_t *groups; /* exactly additionalGids: none of the caller's survive */
         size_t n_groups;
         uint32_t umask;
-        bool keep_groups; /* setgroups(2) is denied, to the container too */
+        bool keep_groups; /* the caller's stay, and nothing is set; or setgroups(2) is denied */
 };
 
 enum { USER_GROUPS_MAX = 65536, USER_UMASK_DEFAULT = 0022 };

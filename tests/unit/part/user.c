@@ -105,6 +105,30 @@ static void become_somebody(void *arg)
         assert_string_equal(error.text, "read-back: ids are 4321:8765, planned 0:8765");
 }
 
+static void keep_the_callers_groups(void *arg)
+{
+        struct user_plan r;
+        gid_t groups[8];
+
+        (void)arg;
+        assert_int_equal(sys_setgroups(2, (const uint32_t[]){ 4, 27 }), 0);
+        assert_int_equal(plan("{'uid': 4321, 'gid': 8765, 'additionalGids': [30]}", &none, &r), 0);
+        r.keep_groups = true;
+        assert_int_equal(user_child(&r, &error), 0);
+        assert_int_equal(user_child_check(&r, &error), 0);
+        assert_int_equal(getgroups(8, groups), 2);
+        assert_true(groups[0] == 4 && groups[1] == 27);
+        r.gid = 0;
+        assert_int_equal(user_child_check(&r, &error), -1);
+}
+
+static void groups_can_be_kept(void **state)
+{
+        (void)state;
+        NEEDS_ROOT();
+        IN_CHILD(keep_the_callers_groups, NULL);
+}
+
 static void a_process_has_exactly_these_ids_and_groups(void **state)
 {
         (void)state;
@@ -119,6 +143,7 @@ int main(void)
                 cmocka_unit_test(silence_is_root_without_groups),
                 cmocka_unit_test(an_id_that_is_not_mapped_is_refused),
                 cmocka_unit_test(the_umask_is_022_unless_given),
+                cmocka_unit_test(groups_can_be_kept),
                 cmocka_unit_test(a_process_has_exactly_these_ids_and_groups),
         };
 

@@ -136,6 +136,10 @@ static void print_plan(const struct plan *p)
                (unsigned long long)p->process.caps.bounding,
                (unsigned long long)p->process.caps.effective);
         printf("no_new_privs: %s\n", p->process.caps.no_new_privs ? "on" : "off");
+        if (p->process.lsm.apparmor)
+                printf("AppArmor: %s\n", p->process.lsm.apparmor);
+        if (p->process.lsm.selinux)
+                printf("SELinux: %s\n", p->process.lsm.selinux);
         printf("seccomp: %zu instructions\n", p->process.seccomp.n);
         printf("device program: %zu instructions\n", p->cgroup_device.n);
 }

@@ -40,8 +40,8 @@ const struct option_row exec_rows[] = {
           "pass N descriptors, from 3 on, to the program" },
         { "ignore-paused", 0, OPTION_FLAG, AT(ignore_paused), NULL,
           "also in a paused container, where it will wait" },
-        { "process-label", 0, OPTION_TEXT, AT(process_label), "LABEL", NULL },
-        { "apparmor", 0, OPTION_TEXT, AT(apparmor), "PROFILE", NULL },
+        { "process-label", 0, OPTION_TEXT, AT(process_label), "LABEL", "SELinux label" },
+        { "apparmor", 0, OPTION_TEXT, AT(apparmor), "PROFILE", "AppArmor profile" },
         { "cgroup", 0, OPTION_TEXT, AT(cgroup), "PATH", NULL },
         { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH",
           "send a descriptor of the process there" },
@@ -53,9 +53,7 @@ static int check_unbuilt(const struct exec_options *o, struct err *e)
 {
         const struct {
                 const char *value, *name;
-        } rows[] = { { o->process_label, "process-label" },
-                     { o->apparmor, "apparmor" },
-                     { o->cgroup, "cgroup" } };
+        } rows[] = { { o->cgroup, "cgroup" } };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].value && *rows[i].value)
@@ -161,6 +159,10 @@ static int from_options(struct cli *c, const struct spec_process *base, struct s
                 return err_set(e, "no program to execute");
         if (o->cwd)
                 p->cwd = o->cwd;
+        if (o->process_label)
+                p->selinux_label = o->process_label;
+        if (o->apparmor)
+                p->apparmor_profile = o->apparmor;
         if (p->cwd[0] != '/')
                 return err_set(e, "--cwd: '%s' is not an absolute path", p->cwd);
         for (size_t i = 0; i < o->env.n; i++)
@@ -180,9 +182,10 @@ static int load_process(struct cli *c, const struct spec *container, struct spec
 
         if (o->process && c->n_operands > 1)
                 return err_set(e, "either --process or a program, not both");
-        if (o->process && (o->user || o->cwd || o->env.n || o->caps.n || o->additional_gids.n))
-                return err_set(e, "--process says all: no --user, --cwd, --env, --cap or "
-                                  "--additional-gids beside it");
+        if (o->process && (o->user || o->cwd || o->env.n || o->caps.n || o->additional_gids.n ||
+                           o->process_label || o->apparmor))
+                return err_set(e, "--process says all: no --user, --cwd, --env, --cap, "
+                                  "--additional-gids, --process-label or --apparmor beside it");
         if (o->process) {
                 if (spec_load_process(o->process, c->arena, p, e) < 0)
                         return -1;

@@ -90,11 +90,6 @@ static void enabled(struct json_out *o, const char *key, bool is)
         json_map_end(o);
 }
 
-static void disabled(struct json_out *o, const char *key)
-{
-        enabled(o, key, false);
-}
-
 static void memory_policy(struct json_out *o)
 {
         json_key(o, "memoryPolicy");
@@ -109,6 +104,7 @@ static void unsafe_annotations(struct json_out *o)
 {
         static const char *const keys[] = {
                 "run.oci.keep_original_groups",
+                "run.oci.mount_context_type",
         };
 
         json_key(o, "potentiallyUnsafeConfigAnnotations");
@@ -126,9 +122,9 @@ static void linux_part(struct json_out *o)
         capabilities(o);
         cgroup(o);
         seccomp(o);
-        disabled(o, "apparmor");
-        disabled(o, "selinux");
-        disabled(o, "intelRdt");
+        enabled(o, "apparmor", true);
+        enabled(o, "selinux", true);
+        enabled(o, "intelRdt", false);
         memory_policy(o);
         json_key(o, "mountExtensions");
         json_map(o);

@@ -141,11 +141,17 @@ static int find_limits(struct host *h, struct err *e)
         return 0;
 }
 
-static void read_cpus(struct host *h)
+/* Two files and a mount that are where they are. */
+static void read_attributes(struct host *h)
 {
         struct err ignored;
+        struct statfs fs;
         char text[256];
 
+        h->apparmor = file_peek(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text,
+                                sizeof(text)) > 0 &&
+                      text[0] == 'Y';
+        h->selinux = statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
         if (file_peek(AT_FDCWD, "/sys/devices/system/cpu/isolated", text, sizeof(text)) <= 1)
                 return;
         text[strcspn(text, "\n")] = '\0';
@@ -161,7 +167,7 @@ int host_probe(struct host *h, struct err *e)
         if (h->proc_fd < 0)
                 return -1;
         h->all_ids = host_has_all_ids();
-        read_cpus(h);
+        read_attributes(h);
         return read_caps(h, e) < 0 ? -1 : find_limits(h, e);
 }
 

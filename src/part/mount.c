@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 /* File systems of which one instance serves many mounts: "ro" for the super
  * block would reach beyond this mount, so only the mount gets it. */
@@ -312,6 +313,16 @@ static int clone_dev(int dev_fd, struct err *e)
         return fd < 0 ? err_sys(e, -fd, "cannot clone the container's /dev") : fd;
 }
 
+static int set_label(const struct mount_entry *m, int tree, struct err *e)
+{
+        autoclose int fd = m->label ? openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        if (m->label &&
+            (fd < 0 || fsetxattr(fd, "security.selinux", m->label, strlen(m->label) + 1, 0) < 0))
+                return err_sys(e, errno, "linux.mountLabel: cannot label the %s", m->type);
+        return 0;
+}
+
 static int mount_one(const struct mount_entry *m, int root_fd, const struct mount_made *given,
                      int *dev, struct err *e)
 {
@@ -327,7 +338,7 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
                 tree = made = open_inside(m, root_fd, &file, e);
         else if (m->kind == MOUNT_DEV)
                 tree = *dev = clone_dev(given->dev_fd, e);
-        if (tree < 0 || settle(m, tree, e) < 0)
+        if (tree < 0 || set_label(m, tree, e) < 0 || settle(m, tree, e) < 0)
                 return -1;
         return attach(m, root_fd, tree, file, e);
 }

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-int stash_make(struct err *e)
+int stash_make(const char *label, struct err *e)
 {
         static const struct {
                 const char *key, *value;
@@ -17,6 +17,8 @@ int stash_make(struct err *e)
 
         for (size_t i = 0; r >= 0 && i < sizeof(params) / sizeof(params[0]); i++)
                 r = sys_fsconfig(fs, FSCONFIG_SET_STRING, params[i].key, params[i].value, 0);
+        if (r >= 0 && label)
+                r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "context", label, 0);
         if (r >= 0)
                 r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
         if (r >= 0)

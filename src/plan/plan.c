@@ -2,6 +2,7 @@
 
 #include "kenro/base/log.h"
 #include "kenro/base/sys.h"
+#include "kenro/plan/label.h"
 #include "kenro/spec/spec_load.h"
 
 #include <linux/seccomp.h>
@@ -11,7 +12,8 @@
 static const struct spec_process no_process = { .cwd = "/" };
 
 /* How the process is to run, whatever it runs. */
-static int plan_attributes(const struct process_input *in, struct process_plan *r, struct err *e)
+static int plan_attributes(const struct process_input *in, struct arena *a, struct process_plan *r,
+                           struct err *e)
 {
         const struct spec_linux *l = in->container->linux_;
         const struct spec_cpu *cpu = l->resources ? l->resources->cpu : NULL;
@@ -24,7 +26,8 @@ static int plan_attributes(const struct process_input *in, struct process_plan *
         bool few;
 
         oom_plan(in->process, &r->oom);
-        if (affinity_plan(&affinity, &r->affinity, e) < 0)
+        if (lsm_plan(in->process, in->host, a, &r->lsm, e) < 0 ||
+            affinity_plan(&affinity, &r->affinity, e) < 0)
                 return -1;
         few = (affinity.cpus && *affinity.cpus) || r->affinity.how != AFFINITY_RESET;
         if (sched_plan(in->process, few, &r->sched, e) < 0 ||
@@ -66,7 +69,7 @@ int plan_process(const struct process_input *in, struct arena *a, struct arena *
             user_plan(in->process, in->uids, in->gids, &r.user, e) < 0 ||
             console_plan(in->process, &r.console, e) < 0 ||
             program_plan(in->process, a, scratch, &r.program, e) < 0 ||
-            plan_attributes(in, &r, e) < 0)
+            plan_attributes(in, a, &r, e) < 0)
                 return -1;
         keeps = keeps_groups(in->container, e);
         if (keeps < 0)
@@ -349,10 +352,12 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
             rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
         r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
+        r.mount_label = label_of_mounts(&s);
         if (netdev_plan(&s, namespace_is_own(&s, &r.ns, CLONE_NEWNET),
                         namespace_join_fd(&r.ns, CLONE_NEWNET), a, &r.netdev, e) < 0)
                 return -1;
-        if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0)
+        if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0 ||
+            label_mounts(&s, in->host, &r.mount, a, e) < 0)
                 return -1;
         if (build_cgroup(&s, in, a, &r, e) < 0 || hook_plan(s.hooks, a, &r.hook, e) < 0)
                 return -1;

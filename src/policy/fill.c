@@ -109,6 +109,10 @@ int fill_exec(struct spec_process *p, const struct spec_process *container, stru
         struct spec_capabilities *want = p->capabilities;
 
         p->no_new_privileges |= container->no_new_privileges;
+        if (!p->apparmor_profile || !*p->apparmor_profile)
+                p->apparmor_profile = container->apparmor_profile;
+        if (!p->selinux_label || !*p->selinux_label)
+                p->selinux_label = container->selinux_label;
         if (!p->exec_cpu_affinity)
                 p->exec_cpu_affinity = container->exec_cpu_affinity;
         if (!want)

@@ -64,6 +64,8 @@ static int callers_cell(struct job *j, struct err *e)
 
 static int shelter_cell(struct job *j, struct err *e)
 {
+        const struct lsm_plan *lsm = &j->process->lsm;
+        int proc_fd = j->host->proc_fd;
         sigset_t none;
 
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -76,7 +78,11 @@ static int shelter_cell(struct job *j, struct err *e)
          * by us (SIGPIPE) or by the caller: posix_spawn(3) ignores libc's own two. */
         for (int sig = 1; sig <= SIGRTMAX; sig++)
                 (void)sys_signal_default(sig); /* EINVAL for SIGKILL and SIGSTOP */
-        return j->container->state.no_keyring ? 0 : keyring_child(e);
+        if (j->container->state.no_keyring)
+                return 0;
+        if (lsm_key_child(lsm, proc_fd, e) < 0 || keyring_child(e) < 0)
+                return -1;
+        return lsm_key_done_child(lsm, proc_fd, e);
 }
 
 static int console_cell(struct job *j, struct err *e)
@@ -109,9 +115,10 @@ static int attributes_cell(struct job *j, struct err *e)
 {
         const struct process_plan *p = j->process;
 
-        if (affinity_child(&p->affinity, e) < 0 || numa_child(&p->numa, e) < 0)
+        if (affinity_child(&p->affinity, e) < 0 || numa_child(&p->numa, e) < 0 ||
+            personality_child(&p->personality, e) < 0)
                 return -1;
-        return personality_child(&p->personality, e);
+        return lsm_child(&p->lsm, j->host->proc_fd, e);
 }
 
 /* What only the process may have that executes the program. */
@@ -394,7 +401,7 @@ int steps_make_trees(struct job *j, struct err *e)
         const struct plan *p = j->plan;
 
         if (p->stash) {
-                j->stash_fd = stash_make(e);
+                j->stash_fd = stash_make(j->plan->mount_label, e);
                 if (j->stash_fd < 0 || device_fill_stash(&p->device, j->stash_fd, e) < 0)
                         return -1;
         }

@@ -55,10 +55,9 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
                 return -1;
         src.warn = true;
         *ret = (struct spec_process){ 0 };
-        if (json_decode(&src, &spec_process_shape, ret, e) < 0 ||
-            spec_check_process(&src, "", ret, e) < 0)
+        if (json_decode(&src, &spec_process_shape, ret, e) < 0)
                 return -1;
-        return spec_check_process_unbuilt(&src, "", ret, e);
+        return spec_check_process(&src, "", ret, e);
 }
 
 int spec_strings_add(struct strings *set, const char *text, struct arena *a, struct err *e)

@@ -44,17 +44,6 @@ static bool number(struct opt_uint n)
         return n.set && n.v != 0;
 }
 
-int spec_check_process_unbuilt(const struct json_source *src, const char *prefix,
-                               const struct spec_process *p, struct err *e)
-{
-        const struct unbuilt rows[] = {
-                { text(p->apparmor_profile), "apparmorProfile" },
-                { text(p->selinux_label), "selinuxLabel" },
-        };
-
-        return REFUSE(src, prefix, rows, e);
-}
-
 static int check_memory(const struct json_source *src, const struct spec_memory *m, struct err *e)
 {
         const struct unbuilt rows[] = {
@@ -128,12 +117,9 @@ int spec_check_unbuilt(const struct json_source *src, const struct spec *s, stru
 {
         const struct spec_linux *l = s->linux_;
         const struct unbuilt rows[] = {
-                { text(l->mount_label), "mountLabel" },
                 { l->intel_rdt != NULL, "intelRdt" },
         };
 
-        if (s->process && spec_check_process_unbuilt(src, "process", s->process, e) < 0)
-                return -1;
         if (l->resources && check_resources(src, l->resources, e) < 0)
                 return -1;
         return REFUSE(src, "linux", rows, e);

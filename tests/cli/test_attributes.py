@@ -391,14 +391,92 @@ def test_no_new_privs_can_be_asked_for(kenro, bundle):
         assert seen["status"]["NoNewPrivs"] == expected
 
 
+# ---- labels ----------------------------------------------------------------------------
+
+def enabled(lsm):
+    if lsm == "SELinux":
+        return os.path.exists("/sys/fs/selinux/enforce")
+    path = Path("/sys/module/apparmor/parameters/enabled")
+    return path.exists() and path.read_text().startswith("Y")
+
+
+LABELS = [("apparmorProfile", "AppArmor", "--apparmor"),
+          ("selinuxLabel", "SELinux", "--process-label")]
+
+
+@pytest.mark.parametrize("field,lsm,option", LABELS)
+def test_a_label_of_an_lsm_that_is_off_is_an_error(kenro, bundle, tmp_path, field, lsm, option):
+    if enabled(lsm):
+        pytest.skip(f"{lsm} is enabled")
+    write_config(bundle, config(**{field: "container_t"}))
+    text = f"process.{field}: {lsm} is not enabled on this host"
+    assert kenro.fails("run", "-b", bundle, "c") == f"run c: {text}"
+    assert kenro.fails("check", bundle).endswith(text)
+    start(kenro, bundle, config(**{field: ""}))
+    assert kenro.fails("exec", option, "container_t", "c", "/bin/true", status=255) == \
+        f"exec c: {text}"
+    assert kenro.fails("exec", "-p", process(tmp_path, **{field: "x"}), "c", status=255) == \
+        f"exec c: {text}"
+
+
+def test_a_label_of_mounts_without_selinux_is_an_error(kenro, bundle):
+    if enabled("SELinux"):
+        pytest.skip("SELinux is enabled")
+    c = config()
+    c["linux"]["mountLabel"] = "system_u:object_r:container_file_t:s0"
+    write_config(bundle, c)
+    assert kenro.fails("run", "-b", bundle, "c") == \
+        "run c: linux.mountLabel: SELinux is not enabled on this host"
+
+
+@pytest.mark.parametrize("field,lsm,option", LABELS)
+def test_a_label_that_the_kernel_does_not_know_is_an_error(kenro, bundle, field, lsm, option):
+    if not enabled(lsm):
+        pytest.skip(f"{lsm} is not enabled")
+    write_config(bundle, config(**{field: "kenro-no-such-label"}))
+    assert "/exec`: E" in kenro.fails("run", "-b", bundle, "c")
+
+
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+
+
+def in_place_of(path, other):
+    """For a caller that sees OTHER at PATH."""
+    def preexec():
+        libc = ctypes.CDLL(None, use_errno=True)
+        os.unshare(os.CLONE_NEWNS) if hasattr(os, "unshare") else libc.unshare(0x20000)
+        assert libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0
+        assert libc.mount(str(other).encode(), path.encode(), None, MS_BIND, None) == 0, \
+            os.strerror(ctypes.get_errno())
+    return {"preexec_fn": preexec}
+
+
+def test_a_label_is_written_to_the_kernel_itself(kenro, bundle, tmp_path):
+    """A host that says it has AppArmor, and a kernel that refuses what is written."""
+    if enabled("AppArmor") or enabled("SELinux"):
+        pytest.skip("a kernel without AppArmor is needed")
+    parameters = tmp_path / "module/apparmor/parameters"
+    parameters.mkdir(parents=True)
+    (parameters / "enabled").write_text("Y\n")
+    write_config(bundle, config(apparmorProfile="docker-default"))
+    text = "process.apparmorProfile: cannot set 'docker-default' by " \
+        "`/proc/thread-self/attr/exec`: EINVAL"
+    has_it = in_place_of("/sys/module", tmp_path / "module")
+    assert kenro.fails("run", "-b", bundle, "c", **has_it) == f"run c: {text}"
+    start(kenro, bundle, user_namespace(config()))
+    assert kenro.fails("exec", "--apparmor", "docker-default", "c", "/bin/true", status=255,
+                       **has_it) == f"exec c: {text}"
+
+
 # ---- what is said of all that ----------------------------------------------------------
 
 def test_features_say_it(kenro):
     f = json.loads(kenro.ok("features"))
     linux = f["linux"]
+    assert linux["apparmor"] == linux["selinux"] == {"enabled": True}
     assert linux["memoryPolicy"]["modes"] == [
         "MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_WEIGHTED_INTERLEAVE",
         "MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_LOCAL"]
     assert linux["memoryPolicy"]["flags"] == [
         "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]
-    assert KEEP in f["potentiallyUnsafeConfigAnnotations"]
+    assert {KEEP, "run.oci.mount_context_type"} <= set(f["potentiallyUnsafeConfigAnnotations"])

@@ -2,6 +2,7 @@
 
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
+#include "kenro/plan/label.h"
 #include "kenro/spec/spec_load.h"
 
 #include <string.h>
@@ -15,6 +16,8 @@ const struct host fuzz_host = {
         .cap_permitted = WITHOUT(CAP_SYS_MODULE),
         .cap_last = CAP_CHECKPOINT_RESTORE,
         .all_ids = true,
+        .apparmor = true,
+        .selinux = true,
 };
 
 /* A namespace's path would be opened, and might be a device. */
@@ -101,6 +104,7 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
         uts_plan(s, &ret->uts);
         if (plan_mounts(s, a, &ret->mount, e) < 0 || mask_plan(s, a, &ret->mask, e) < 0 ||
             device_plan(s, ret->mount.dev >= 0, a, &ret->device, e) < 0 ||
+            label_mounts(s, &fuzz_host, &ret->mount, a, e) < 0 ||
             cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0)
                 return -1;
         return cgroup_device_plan(s, a, &ret->cgroup_device, e);

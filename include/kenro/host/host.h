@@ -29,6 +29,7 @@ struct host {
         char *args;            /* where this process's arguments and environment lie, */
         size_t args_len;       /* for proc_pid_cmdline(5) to show something else */
 
+        bool apparmor, selinux;    /* are enabled */
         struct bits cpus_isolated; /* kept free by the administrator: isolcpus=, cpuset(7) */
 };
 

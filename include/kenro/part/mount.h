@@ -28,6 +28,8 @@ struct mount_entry {
         int tree_fd;                   /* MOUNT_BIND: the detached clone */
         struct id_mappings uids, gids; /* MOUNT_BIND: as which its ids are seen, or empty */
         size_t index;                  /* in mounts[], for messages; SIZE_MAX if kenro added it */
+
+        const char *label; /* of SELinux, for a file system that has no option for it */
 };
 
 struct mount_plan {

@@ -10,10 +10,10 @@
 #include "kenro/base/err.h"
 
 /* A detached tmpfs with "dir", an empty directory, and "file", an empty file,
- * both readable by everybody. A new descriptor, or -1. It can be cloned from
- * once it is attached in the cloner's mount namespace (before Linux 6.15 a
+ * both readable by everybody; LABEL is SELinux's for all of it, or NULL. A new descriptor, or -1.
+ * It can be cloned from once it is attached in the cloner's mount namespace (before Linux 6.15 a
  * detached mount cannot be a source). */
-int stash_make(struct err *e);
+int stash_make(const char *label, struct err *e);
 
 /* Put the detached mount DEV_FD into the stash, which is attached by now, so that
  * it can be cloned when the turn of /dev comes. */

@@ -17,6 +17,7 @@
 #include "kenro/part/hook.h"
 #include "kenro/part/idmap.h"
 #include "kenro/part/ioprio.h"
+#include "kenro/part/lsm.h"
 #include "kenro/part/mask.h"
 #include "kenro/part/mount.h"
 #include "kenro/part/namespace.h"
@@ -42,6 +43,7 @@ struct process_plan {
         struct user_plan user;
         struct rlimit_plan rlimit;
         struct oom_plan oom;
+        struct lsm_plan lsm;
         struct sched_plan sched;
         struct ioprio_plan ioprio;
         struct affinity_plan affinity;
@@ -75,6 +77,8 @@ struct plan {
         bool stash;             /* masks, nodes or /dev need the runtime's own tmpfs */
         bool no_setgroups;      /* of a joined user namespace */
         bool has_process;       /* process is in the configuration */
+
+        const char *mount_label; /* of SELinux, or NULL */
 };
 
 /* Where a plan comes from. */

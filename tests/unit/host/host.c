@@ -202,7 +202,7 @@ static void fake(const char *path, const char *text)
         close(tree);
 }
 
-static void fake_cpus(void *arg)
+static void fake_attributes(void *arg)
 {
         struct host h;
 
@@ -210,18 +210,24 @@ static void fake_cpus(void *arg)
         child_unshare(CLONE_NEWNS);
         child_attach(child_fs("tmpfs"), "/tmp");
         fake("/sys/devices/system/cpu/isolated", "1,3-4\n");
+        child_attach(child_fs("tmpfs"), "/sys/module");
+        assert_true(mkdir("/sys/module/apparmor", 0755) == 0);
+        assert_true(mkdir("/sys/module/apparmor/parameters", 0755) == 0);
+        test_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", "Y\n", 0600);
         assert_true(host_probe(&h, &error) == 0);
-        assert_true(h.cpus_isolated.v[0] == 0x1a);
+        assert_true(h.apparmor && h.cpus_isolated.v[0] == 0x1a);
+
+        test_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", "N\n", 0600);
         fake("/sys/devices/system/cpu/isolated", "\n");
         assert_true(host_probe(&h, &error) == 0);
-        assert_true(bits_is_empty(&h.cpus_isolated));
+        assert_true(!h.apparmor && bits_is_empty(&h.cpus_isolated));
 }
 
-static void isolated_cpus_are_what_sysfs_says(void **state)
+static void lsms_and_isolated_cpus_are_what_sysfs_says(void **state)
 {
         (void)state;
         NEEDS_ROOT();
-        IN_CHILD(fake_cpus, NULL);
+        IN_CHILD(fake_attributes, NULL);
 }
 
 int main(void)
@@ -234,7 +240,7 @@ int main(void)
                 cmocka_unit_test(without_a_cgroup2_mount_the_way_out_is_said),
                 cmocka_unit_test(a_cgroup2_mount_elsewhere_is_found),
                 cmocka_unit_test(a_cgroup2_mount_with_a_space_in_its_name_is_found),
-                cmocka_unit_test(isolated_cpus_are_what_sysfs_says),
+                cmocka_unit_test(lsms_and_isolated_cpus_are_what_sysfs_says),
         };
 
         return RUN(tests);

@@ -230,7 +230,7 @@ static void bind_outside(void *arg)
         PLAN("{'path': '/srv/fuse', 'type': 'c', 'major': 10, 'minor': 229, 'fileMode': 384},"
              "{'path': '/old', 'type': 'p'}, {'path': '/file', 'type': 'p'}",
              "", true);
-        stash = stash_make(&error);
+        stash = stash_make(NULL, &error);
         assert_true(stash >= 0);
         assert_int_equal(device_fill_stash(&plan, stash, &error), 0);
         child_attach(stash, path);

@@ -66,7 +66,7 @@ static void cover(void *arg)
         child_unshare(CLONE_NEWNS);
         root = make_root(arg);
         snprintf(path, sizeof(path), "%s/stash", (const char *)arg);
-        stash = stash_make(&error);
+        stash = stash_make(NULL, &error);
         assert_true(stash >= 0);
         child_attach(stash, path);
         if (mask_child(&p, root, stash, &error) < 0)

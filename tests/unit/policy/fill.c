@@ -162,15 +162,26 @@ static void an_exec_cannot_take_no_new_privs_back(void **state)
         assert_false(exec_in("", "")->no_new_privileges);
 }
 
-static void an_exec_runs_where_its_container_says(void **state)
+static void an_exec_without_a_label_has_its_containers(void **state)
 {
-        const char *have = "'execCPUAffinity': {'final': '1'}";
+        const char *have = "'apparmorProfile': 'p', 'selinuxLabel': 'a:b:c',"
+                           "'execCPUAffinity': {'final': '1'}";
+        struct spec_process *p = exec_in("", have);
 
         (void)state;
-        assert_string_equal(exec_in("", have)->exec_cpu_affinity->final, "1");
-        assert_string_equal(
-                exec_in("'execCPUAffinity': {'final': '2'}", have)->exec_cpu_affinity->final, "2");
-        assert_null(exec_in("", "")->exec_cpu_affinity);
+        assert_string_equal(p->apparmor_profile, "p");
+        assert_string_equal(p->selinux_label, "a:b:c");
+        assert_string_equal(p->exec_cpu_affinity->final, "1");
+        p = exec_in("'apparmorProfile': '', 'selinuxLabel': ''", have);
+        assert_string_equal(p->apparmor_profile, "p");
+        assert_string_equal(p->selinux_label, "a:b:c");
+        p = exec_in("'apparmorProfile': 'q', 'selinuxLabel': 'd:e:f',"
+                    "'execCPUAffinity': {'final': '2'}",
+                    have);
+        assert_string_equal(p->apparmor_profile, "q");
+        assert_string_equal(p->selinux_label, "d:e:f");
+        assert_string_equal(p->exec_cpu_affinity->final, "2");
+        assert_null(exec_in("", "")->apparmor_profile);
 }
 
 int main(void)
@@ -185,7 +196,7 @@ int main(void)
                 cmocka_unit_test(an_exec_has_no_capability_beyond_its_containers),
                 cmocka_unit_test(an_exec_in_a_container_without_capabilities_has_none),
                 cmocka_unit_test(an_exec_cannot_take_no_new_privs_back),
-                cmocka_unit_test(an_exec_runs_where_its_container_says),
+                cmocka_unit_test(an_exec_without_a_label_has_its_containers),
         };
 
         return RUN(tests);

@@ -137,9 +137,6 @@ static void seccomp_is_checked(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
         (void)state;
-        REFUSES(PROCESS("\"args\": [\"sh\"], \"apparmorProfile\": \"p\""),
-                "process.apparmorProfile: not supported yet");
-        assert_int_equal(parse(PROCESS("\"args\": [\"sh\"], \"apparmorProfile\": \"\"")), 0);
         REFUSES(LINUX("\"resources\": {\"memory\": {\"limit\": 4096}}"),
                 "linux.resources.memory.limit: not supported yet");
         assert_int_equal(parse(LINUX("\"resources\": {\"memory\": {\"limit\": -1, \"swap\": 0},"

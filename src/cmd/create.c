@@ -140,6 +140,8 @@ static void print_plan(const struct plan *p)
                 printf("AppArmor: %s\n", p->process.lsm.apparmor);
         if (p->process.lsm.selinux)
                 printf("SELinux: %s\n", p->process.lsm.selinux);
+        if (p->resctrl.group)
+                printf("resctrl: %s\n", p->resctrl.group);
         printf("seccomp: %zu instructions\n", p->process.seccomp.n);
         printf("device program: %zu instructions\n", p->cgroup_device.n);
 }

@@ -90,6 +90,16 @@ static void enabled(struct json_out *o, const char *key, bool is)
         json_map_end(o);
 }
 
+static void intel_rdt(struct json_out *o)
+{
+        json_key(o, "intelRdt");
+        json_map(o);
+        json_key_bool(o, "enabled", true);
+        json_key_bool(o, "schemata", true);
+        json_key_bool(o, "monitoring", true);
+        json_map_end(o);
+}
+
 static void memory_policy(struct json_out *o)
 {
         json_key(o, "memoryPolicy");
@@ -124,7 +134,7 @@ static void linux_part(struct json_out *o)
         seccomp(o);
         enabled(o, "apparmor", true);
         enabled(o, "selinux", true);
-        enabled(o, "intelRdt", false);
+        intel_rdt(o);
         memory_policy(o);
         json_key(o, "mountExtensions");
         json_map(o);

@@ -75,6 +75,8 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
             fill_spec(&p.file.spec, c->arena, e) < 0 || inherit(c, &p, e) < 0 ||
             cmd_probe(c, &p.facts, e) < 0)
                 return -1;
+        if (p.file.spec.linux_->intel_rdt && host_resctrl(&p.facts.host, c->arena, e) < 0)
+                return -1;
         in.bundle = p.bundle;
         in.bundle_fd = p.bundle_fd;
         in.spec = &p.file.spec;

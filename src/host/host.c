@@ -201,26 +201,57 @@ static void unescape(char *s)
         *to = '\0';
 }
 
-/* The fifth field of a mountinfo line whose file system type is cgroup2. */
-static int search_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
+/* The text of mountinfo(5), or NULL. */
+static char *read_mounts(struct arena *a, struct err *e)
 {
         autoclose int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-        char *line, *next, path[PATH_MAX];
         size_t len;
 
-        line = fd < 0 ? NULL : file_read_fd(fd, a, MOUNTINFO_MAX, &len, e);
-        for (; line; line = next) {
-                next = strchr(line, '\n');
-                if (next)
-                        *next++ = '\0';
-                if (!strstr(line, " - cgroup2 ") ||
-                    sscanf(line, "%*s %*s %*s %*s %4095s", path) != 1)
+        if (fd < 0) {
+                err_sys(e, errno, "cannot open /proc/self/mountinfo");
+                return NULL;
+        }
+        return file_read_fd(fd, a, MOUNTINFO_MAX, &len, e);
+}
+
+/* The fifth field of the next line of *TEXT whose file system type is TYPE, as in
+ * " - cgroup2 ". False if there is none. */
+static bool next_mount(char **text, const char *type, char path[PATH_MAX])
+{
+        while (*text) {
+                char *line = *text, *newline = strchr(line, '\n');
+
+                if (newline)
+                        *newline = '\0';
+                *text = newline ? newline + 1 : NULL;
+                if (!strstr(line, type) || sscanf(line, "%*s %*s %*s %*s %4095s", path) != 1)
                         continue;
                 unescape(path);
+                return true;
+        }
+        return false;
+}
+
+static int search_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)
+{
+        char *text = read_mounts(a, e), path[PATH_MAX];
+
+        while (next_mount(&text, " - cgroup2 ", path))
                 if (try_cgroup(c, path))
                         return 1;
-        }
         return 0;
+}
+
+int host_resctrl(struct host *h, struct arena *a, struct err *e)
+{
+        char *text = read_mounts(a, e), path[PATH_MAX];
+
+        if (!text)
+                return -1;
+        if (!next_mount(&text, " - resctrl ", path))
+                return 0;
+        h->resctrl = arena_strndup(a, path, strlen(path), e);
+        return h->resctrl ? 0 : -1;
 }
 
 int host_cgroup(struct host_cgroup *c, struct arena *a, struct err *e)

@@ -357,7 +357,8 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
                         namespace_join_fd(&r.ns, CLONE_NEWNET), a, &r.netdev, e) < 0)
                 return -1;
         if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0 ||
-            label_mounts(&s, in->host, &r.mount, a, e) < 0)
+            label_mounts(&s, in->host, &r.mount, a, e) < 0 ||
+            resctrl_plan(l.intel_rdt, in->id, in->host, a, &r.resctrl, e) < 0)
                 return -1;
         if (build_cgroup(&s, in, a, &r, e) < 0 || hook_plan(s.hooks, a, &r.hook, e) < 0)
                 return -1;

@@ -8,6 +8,7 @@
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_device.h"
 #include "kenro/part/cgroup_walk.h"
+#include "kenro/part/resctrl.h"
 #include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
@@ -540,7 +541,8 @@ int container_delete(struct container *c, int proc_fd, const struct host_cgroup 
         s = container_status(c, proc_fd, cg);
         if ((!force && check_ended(c, s, false, e) < 0) || end_all(c, proc_fd, cg, e) < 0)
                 return -1;
-        if (end_cgroup(c, cg, e) < 0)
+        if (end_cgroup(c, cg, e) < 0 || resctrl_remove(c->state.resctrl_monitor, e) < 0 ||
+            (c->state.resctrl_own && resctrl_remove(c->state.resctrl, e) < 0))
                 return -1;
         return forget_with_hooks(c, a, e);
 }

@@ -55,6 +55,9 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .own_pid = spec_namespace_new(s, CLONE_NEWPID),
                 .hooks = hooks_points(&p->hook),
                 .notifies = in->notifies,
+                .resctrl = p->resctrl.group,
+                .resctrl_monitor = p->resctrl.monitor,
+                .resctrl_own = p->resctrl.group && p->resctrl.kind == RESCTRL_OWN,
                 .annotations = s->annotations,
         };
         if (!c->state.created || state_store(c->dir_fd, &c->state, e) < 0)
@@ -123,9 +126,9 @@ static int make_cgroup(struct job *j, const struct create_input *in, struct err 
 
         if (!p->cgroup.path[0])
                 return 0;
-        snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;
+        snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
         owner.path = directory;
         if (cgroup_parent(&p->cgroup, in->cgroup, &owner, &j->cgroup, e) < 0)
                 return -1;
@@ -142,7 +145,8 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
         const struct plan *p = in->plan;
 
         if (record(in, j->container, e) < 0 || prepare_descriptors(j, &p->hook, e) < 0 ||
-            make_cgroup(j, in, e) < 0)
+            make_cgroup(j, in, e) < 0 || resctrl_make_parent(&p->resctrl, &j->resctrl, e) < 0 ||
+            resctrl_set_parent(&p->resctrl, &j->resctrl, e) < 0)
                 return -1;
         if (map_mounts(&p->mount, in->host->proc_fd, e) < 0 ||
             (in->notifies && prepare_readiness(j, e) < 0))
@@ -155,6 +159,7 @@ static void undo(struct job *j, const struct create_input *in)
         struct err ignored;
 
         spawn_undo(j);
+        resctrl_undo(&in->plan->resctrl, &j->resctrl);
         netdev_undo(&j->netdev); /* nobody is left there who could hold them */
         if (j->cgroup.fd >= 0) {
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);

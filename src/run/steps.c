@@ -105,7 +105,10 @@ static int cwd_cell(struct job *j, struct err *e)
 
 static int limits_parent_cell(struct job *j, struct err *e)
 {
-        if (rlimit_parent(&j->process->rlimit, j->pid, e) < 0)
+        const struct state *s = &j->container->state;
+
+        if (resctrl_enter_parent(s->resctrl, s->resctrl_monitor, j->pid, e) < 0 ||
+            rlimit_parent(&j->process->rlimit, j->pid, e) < 0)
                 return -1;
         return j->host->no_mounts ? 0 : oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
 }

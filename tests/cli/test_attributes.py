@@ -468,12 +468,81 @@ def test_a_label_is_written_to_the_kernel_itself(kenro, bundle, tmp_path):
                        **has_it) == f"exec c: {text}"
 
 
+# ---- resctrl ---------------------------------------------------------------------------
+
+def test_cache_shares_without_resctrl_are_an_error(kenro, bundle):
+    if " - resctrl " in Path("/proc/self/mountinfo").read_text():
+        pytest.skip("resctrl is mounted")
+    for rdt in ({}, {"closID": "x"}, {"l3CacheSchema": "L3:0=f"}, {"enableMonitoring": True}):
+        c = config()
+        c["linux"]["intelRdt"] = rdt
+        write_config(bundle, c)
+        assert kenro.fails("run", "-b", bundle, "c") == \
+            "run c: linux.intelRdt: no resctrl file system is mounted " \
+            "(mount -t resctrl resctrl /sys/fs/resctrl)"
+
+
+@pytest.fixture
+def resctrl(tmp_path):
+    """A directory that the caller takes for the file system, and how to call then."""
+    (tmp_path / "resctrl").mkdir()
+    (tmp_path / "mountinfo").write_text(
+        Path("/proc/self/mountinfo").read_text() +
+        f"9999 1 0:99 / {tmp_path}/resctrl rw - resctrl resctrl rw\n")
+    return tmp_path / "resctrl", in_place_of("/proc/self/mountinfo", tmp_path / "mountinfo")
+
+
+def test_a_group_of_cache_shares_is_entered_and_stays(kenro, bundle, tmp_path, resctrl):
+    top, mounted = resctrl
+    (top / "gold").mkdir()
+    (top / "gold/tasks").write_text("")
+    c = config()
+    c["linux"]["intelRdt"] = {"closID": "gold"}
+    pid = start(kenro, bundle, c, **mounted)
+    assert (top / "gold/tasks").read_text() == str(pid)
+    (top / "gold/tasks").write_text("")
+    # written once, for the process that makes the one which is seen
+    exec_pid(kenro, tmp_path, "c", *SLEEP)
+    assert (top / "gold/tasks").read_text().isdigit()
+    kenro.ok("delete", "-f", "c")
+    assert os.listdir(top) == ["gold"]
+
+
+def test_a_group_that_cannot_be_entered_is_taken_back(kenro, bundle, resctrl):
+    top, mounted = resctrl
+    c = config()
+    c["linux"]["intelRdt"] = {}
+    write_config(bundle, c)
+    assert kenro.fails("run", "-b", bundle, "c", **mounted) == \
+        f"run c: linux.intelRdt: cannot write to {top}/c/tasks: ENOENT"
+    assert os.listdir(top) == []
+    c["linux"]["intelRdt"] = {"closID": "silver"}
+    write_config(bundle, c)
+    assert kenro.fails("run", "-b", bundle, "c", **mounted) == \
+        f"run c: linux.intelRdt.closID: there is no group {top}/silver"
+
+
+def test_a_group_of_the_container_goes_with_it(kenro, bundle, resctrl):
+    """A plain directory has no files of its own: they come as soon as the group does."""
+    top, mounted = resctrl
+    c = config()
+    c["linux"]["intelRdt"] = {"closID": "gold", "enableMonitoring": True}
+    (top / "gold/mon_groups/c").mkdir(parents=True)
+    (top / "gold/tasks").write_text("")
+    write_config(bundle, c)
+    assert kenro.fails("run", "-b", bundle, "c", **mounted) == \
+        f"run c: linux.intelRdt: the group {top}/gold/mon_groups/c is there already " \
+        "(remove it, or share it by linux.intelRdt.closID)"
+    assert os.listdir(top / "gold/mon_groups") == ["c"]
+
+
 # ---- what is said of all that ----------------------------------------------------------
 
 def test_features_say_it(kenro):
     f = json.loads(kenro.ok("features"))
     linux = f["linux"]
     assert linux["apparmor"] == linux["selinux"] == {"enabled": True}
+    assert linux["intelRdt"] == {"enabled": True, "schemata": True, "monitoring": True}
     assert linux["memoryPolicy"]["modes"] == [
         "MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_WEIGHTED_INTERLEAVE",
         "MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_LOCAL"]

@@ -18,6 +18,7 @@ const struct host fuzz_host = {
         .all_ids = true,
         .apparmor = true,
         .selinux = true,
+        .resctrl = "/nowhere",
 };
 
 /* A namespace's path would be opened, and might be a device. */
@@ -105,6 +106,7 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
         if (plan_mounts(s, a, &ret->mount, e) < 0 || mask_plan(s, a, &ret->mask, e) < 0 ||
             device_plan(s, ret->mount.dev >= 0, a, &ret->device, e) < 0 ||
             label_mounts(s, &fuzz_host, &ret->mount, a, e) < 0 ||
+            resctrl_plan(l->intel_rdt, "id", &fuzz_host, a, &ret->resctrl, e) < 0 ||
             cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0)
                 return -1;
         return cgroup_device_plan(s, a, &ret->cgroup_device, e);

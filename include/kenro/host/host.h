@@ -30,6 +30,7 @@ struct host {
         size_t args_len;       /* for proc_pid_cmdline(5) to show something else */
 
         bool apparmor, selinux;    /* are enabled */
+        const char *resctrl;       /* where that is mounted; NULL, unless host_resctrl finds it */
         struct bits cpus_isolated; /* kept free by the administrator: isolcpus=, cpuset(7) */
 };
 
@@ -48,6 +49,9 @@ bool host_denies_groups(int proc_fd, const char *pid);
 /* Refuses kernels before 5.15: every path-free system call kenro is built on
  * is there since then, and there is no fallback that would take paths. */
 int host_probe(struct host *h, struct err *e);
+
+/* Find the resctrl file system, which hardly any container needs; none is no error. */
+int host_resctrl(struct host *h, struct arena *a, struct err *e);
 
 /* Find the cgroup2 mount: /sys/fs/cgroup, the unified tree of a hybrid host,
  * or whatever mountinfo(5) lists. */

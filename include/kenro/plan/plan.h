@@ -26,6 +26,7 @@
 #include "kenro/part/oom.h"
 #include "kenro/part/personality.h"
 #include "kenro/part/program.h"
+#include "kenro/part/resctrl.h"
 #include "kenro/part/rlimit.h"
 #include "kenro/part/rootfs.h"
 #include "kenro/part/sched.h"
@@ -78,6 +79,7 @@ struct plan {
         bool no_setgroups;      /* of a joined user namespace */
         bool has_process;       /* process is in the configuration */
 
+        struct resctrl_plan resctrl;
         const char *mount_label; /* of SELinux, or NULL */
 };
 

@@ -31,6 +31,7 @@ struct job {
         bool waits;           /* init waits at the gate */
 
         struct cgroup cgroup; /* what the clone goes into */
+        struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
         int notify_fd;                 /* the directory of sdnotify's socket, or -1 */

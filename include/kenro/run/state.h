@@ -31,6 +31,8 @@ struct state {
         bool own_pid;          /* a new pid namespace: it ends with init */
         bool notifies;         /* it has a socket to say that it is ready */
         uint64_t hooks;        /* a bit for each enum hook_point that has some */
+        const char *resctrl, *resctrl_monitor; /* groups, absolute; or "" */
+        bool resctrl_own;                      /* the first is removed with the container */
         struct pairs annotations;
         struct spec_resources *resources; /* as update has left them; NULL: as in config.json */
 };

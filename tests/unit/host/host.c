@@ -216,6 +216,7 @@ static void fake_attributes(void *arg)
         test_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", "Y\n", 0600);
         assert_true(host_probe(&h, &error) == 0);
         assert_true(h.apparmor && h.cpus_isolated.v[0] == 0x1a);
+        assert_true(!h.resctrl);
 
         test_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", "N\n", 0600);
         fake("/sys/devices/system/cpu/isolated", "\n");
@@ -230,6 +231,30 @@ static void lsms_and_isolated_cpus_are_what_sysfs_says(void **state)
         IN_CHILD(fake_attributes, NULL);
 }
 
+#define LINE(where, type) "30 1 0:27 / " where " rw shared:9 - " type " none rw\n"
+
+static void fake_resctrl(void *arg)
+{
+        struct host h = { 0 };
+
+        (void)arg;
+        child_unshare(CLONE_NEWNS);
+        child_attach(child_fs("tmpfs"), "/tmp");
+        fake("/proc/self/mountinfo", LINE("/resctrl", "tmpfs") LINE("/sys", "sysfs"));
+        assert_true(host_resctrl(&h, large_arena(), &error) == 0);
+        assert_true(!h.resctrl);
+        fake("/proc/self/mountinfo", LINE("/sys", "sysfs") LINE("/x\\040y", "resctrl"));
+        assert_true(host_resctrl(&h, large_arena(), &error) == 0);
+        assert_string_equal(h.resctrl, "/x y");
+}
+
+static void resctrl_is_found_where_it_is_mounted(void **state)
+{
+        (void)state;
+        NEEDS_ROOT();
+        IN_CHILD(fake_resctrl, NULL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -241,6 +266,7 @@ int main(void)
                 cmocka_unit_test(a_cgroup2_mount_elsewhere_is_found),
                 cmocka_unit_test(a_cgroup2_mount_with_a_space_in_its_name_is_found),
                 cmocka_unit_test(lsms_and_isolated_cpus_are_what_sysfs_says),
+                cmocka_unit_test(resctrl_is_found_where_it_is_mounted),
         };
 
         return RUN(tests);

@@ -26,6 +26,9 @@ static const struct state full = {
         .chroot = true,
         .no_process = true,
         .own_user = true,
+        .resctrl = "/sys/fs/resctrl/c1",
+        .resctrl_monitor = "/sys/fs/resctrl/c1/mon_groups/c1",
+        .resctrl_own = true,
         .annotations = { notes, COUNT(notes) },
 };
 
@@ -54,6 +57,9 @@ static void what_is_stored_is_loaded(void **state)
         assert_true(s.start_time == full.start_time);
         assert_int_equal(s.namespaces, full.namespaces);
         assert_true(s.chroot && s.no_process && s.own_user);
+        assert_string_equal(s.resctrl, full.resctrl);
+        assert_string_equal(s.resctrl_monitor, full.resctrl_monitor);
+        assert_true(s.resctrl_own);
         assert_int_equal(s.annotations.n, 2);
         for (size_t i = 0; i < 2; i++) {
                 assert_string_equal(s.annotations.v[i].key, notes[i].key);
@@ -72,8 +78,10 @@ static void storing_again_replaces_it_whole(void **state)
         s.start_time = 0;
         s.chroot = false;
         s.annotations.n = 0;
+        s.resctrl = s.resctrl_monitor = NULL;
         assert_int_equal(state_store(dir, &s, &error), 0);
         assert_int_equal(load(&s), 0);
+        assert_null(s.resctrl);
         assert_int_equal(s.pid, 0);
         assert_false(s.chroot);
         assert_int_equal(s.annotations.n, 0);

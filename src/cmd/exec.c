@@ -42,24 +42,12 @@ const struct option_row exec_rows[] = {
           "also in a paused container, where it will wait" },
         { "process-label", 0, OPTION_TEXT, AT(process_label), "LABEL", "SELinux label" },
         { "apparmor", 0, OPTION_TEXT, AT(apparmor), "PROFILE", "AppArmor profile" },
-        { "cgroup", 0, OPTION_TEXT, AT(cgroup), "PATH", NULL },
+        { "cgroup", 0, OPTION_TEXT, AT(cgroup), "PATH", "a group below the container's" },
         { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH",
           "send a descriptor of the process there" },
         { 0 },
 };
 /* clang-format on */
-
-static int check_unbuilt(const struct exec_options *o, struct err *e)
-{
-        const struct {
-                const char *value, *name;
-        } rows[] = { { o->cgroup, "cgroup" } };
-
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                if (rows[i].value && *rows[i].value)
-                        return err_set(e, "--%s is not supported yet", rows[i].name);
-        return 0;
-}
 
 /* Decimal, 0..4294967294, nothing before, after or in between: a number that
  * wraps around would be root (CVE-2024-40635). */
@@ -231,7 +219,7 @@ static int plan(struct cli *c, struct container *container, const struct cmd_hos
         struct spec spec = { 0 };
         char pid[16];
 
-        if (check_unbuilt(o, e) < 0 || load_container_spec(container, c->arena, &spec, e) < 0 ||
+        if (load_container_spec(container, c->arena, &spec, e) < 0 ||
             load_process(c, &spec, &process, e) < 0)
                 return -1;
         in.process = &process;
@@ -290,6 +278,7 @@ int cmd_exec(struct cli *c, struct err *e)
         in.cgroup = &facts.cgroup;
         in.pidfd_socket = o->pidfd_socket;
         in.console_fd = console.child;
+        in.group = o->cgroup;
         if (arena_seal(c->arena, e) < 0 || container_exec(&in, &pid, &pidfd, e) < 0)
                 return -1;
         return wait_for(c, &console, pid, pidfd, e);

@@ -61,14 +61,62 @@ static int open_inits_cgroup(const struct exec_input *in)
         return at[0] == '/' ? cgroup_open(in->cgroup, at) : -ENOENT;
 }
 
+static bool has_dotdot(const char *path)
+{
+        for (const char *s = path; *s; s += strspn(s, "/")) {
+                size_t len = strcspn(s, "/");
+
+                if (len == 2 && strncmp(s, "..", 2) == 0)
+                        return true;
+                s += len;
+        }
+        return false;
+}
+
+/* The group PATH below the container's own, which somebody has made. */
+static int open_group(const struct exec_input *in, const char *path, struct err *e)
+{
+        char below[PATH_MAX];
+        int fd, n;
+
+        if (strchr(path, ':'))
+                return err_set(e,
+                               "--cgroup: unknown controller in '%.60s': cgroup v2 has one "
+                               "hierarchy for all",
+                               path);
+        if (has_dotdot(path))
+                return err_set(e,
+                               "--cgroup: bad sub cgroup path '%.100s': it leaves the "
+                               "container's cgroup",
+                               path);
+        n = snprintf(below, sizeof(below), "%s/%s", in->container->state.cgroup, path);
+        fd = (size_t)n < sizeof(below) ? cgroup_open(in->cgroup, below) : -ENAMETOOLONG;
+        return fd < 0 ? err_sys(e, -fd, "--cgroup: cannot open the group %.200s", below) : fd;
+}
+
+static const struct spawn how = { .steps = exec_steps };
+
+static int spawn_in_group(struct job *j, const struct exec_input *in, struct err *e)
+{
+        if (!in->container->state.cgroup[0])
+                return err_set(e, "--cgroup: the container has no cgroup of its own");
+        j->cgroup.fd = open_group(in, in->group, e);
+        if (j->cgroup.fd < 0)
+                return -1;
+        if (spawn(j, &how, e) == 0)
+                return 0;
+        return e->num == EBUSY ? err_hint(e, "controllers are enabled below that group") : -1;
+}
+
 /* Clone into the container's group; where it has none, or that cannot hold processes
  * because controllers are enabled below it, into init's own. */
 static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
 {
-        static const struct spawn how = { .steps = exec_steps };
         const char *path = in->container->state.cgroup;
         int r;
 
+        if (in->group && *in->group)
+                return spawn_in_group(j, in, e);
         if (!path[0] && in->host->rootless)
                 return spawn(j, &how, e); /* it has not the right to init's */
         j->cgroup.fd = path[0] ? cgroup_open(in->cgroup, path) : -ENOENT;

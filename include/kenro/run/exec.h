@@ -13,6 +13,7 @@ struct exec_input {
         const struct host *host;
         const struct host_cgroup *cgroup;
         const char *pidfd_socket; /* where a descriptor of the process goes, or NULL */
+        const char *group;        /* below the container's cgroup, which is "/"; or NULL */
         int console_fd;           /* where the terminal's master goes, or -1 */
 };
 

@@ -31,7 +31,7 @@ NO_UNIT_TEST = {
     "asks the kernel, in two network namespaces: tests/cli":
         "part/netdev part/netdev_link",
     "leads other modules: tests/cli":
-        "run/create run/exec run/foreground run/hooks run/image run/notify run/pause run/spawn "
+        "run/cells run/create run/exec run/foreground run/hooks run/image run/notify run/pause run/spawn "
         "run/start run/steps",
     "a command, tested as one: tests/cli":
         "cmd/cmd cmd/console cmd/create cmd/events cmd/exec cmd/features cmd/inherit cmd/lifecycle "

@@ -266,6 +266,17 @@ void cgroup_release(int cgroup_fd)
         (void)fremovexattr(cgroup_fd, CLAIM);
 }
 
+void cgroup_remove_above(const struct host_cgroup *h, const char *path, unsigned made)
+{
+        char above[PATH_MAX];
+
+        snprintf(above, sizeof(above), "%s", path);
+        *strrchr(above, '/') = '\0';
+        if (made > 1)
+                remove_levels(h, above, made - 1);
+        remove_levels(h, OWN_PARENT, path_is_below(path, OWN_PARENT));
+}
+
 void cgroup_sweep(const struct host_cgroup *h, const char *path)
 {
         autoclose int fd = cgroup_open(h, path);

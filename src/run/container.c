@@ -483,6 +483,21 @@ static int end_all(struct container *c, int proc_fd, const struct host_cgroup *c
         return fd >= 0 ? cgroup_end(fd, KILL_WAIT_MS, e) : 0;
 }
 
+/* There is no group at the container's path, or it is somebody else's: by the time a
+ * delete was killed, or another has removed it, those above it may be left. */
+static void end_lost_cgroup(const struct container *c, const struct host_cgroup *cg)
+{
+        autoclose int fd = -1;
+
+        if (c->state.version == 0 || !c->state.cgroup[0])
+                return;
+        fd = cgroup_open(cg, c->state.cgroup);
+        if (fd == -ENOENT)
+                cgroup_remove_above(cg, c->state.cgroup, (unsigned)c->state.cgroup_made);
+        else if (c->state.pid == 0)
+                cgroup_sweep(cg, c->state.cgroup);
+}
+
 /* A group that was there before stays, without what kenro has attached to it. */
 static int end_cgroup(const struct container *c, const struct host_cgroup *cg, struct err *e)
 {
@@ -490,8 +505,7 @@ static int end_cgroup(const struct container *c, const struct host_cgroup *cg, s
         autoclose int fd = open_cgroup(c, cg, &made);
 
         if (fd < 0) {
-                if (c->state.version && c->state.pid == 0 && c->state.cgroup[0])
-                        cgroup_sweep(cg, c->state.cgroup);
+                end_lost_cgroup(c, cg);
                 return 0;
         }
         if (made > 0)

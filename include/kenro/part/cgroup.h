@@ -83,5 +83,8 @@ int cgroup_end(int cgroup_fd, int ms, struct err *e);
  * it, and /kenro, as far as they are empty. It being gone already is fine. */
 int cgroup_remove(const struct host_cgroup *h, const char *path, unsigned made, struct err *e);
 
+/* PATH itself is gone: remove the MADE - 1 groups above it, and /kenro, as above. */
+void cgroup_remove_above(const struct host_cgroup *h, const char *path, unsigned made);
+
 /* Whether the group's processes are frozen; false if it cannot be read. */
 bool cgroup_is_frozen(int cgroup_fd);

@@ -310,6 +310,24 @@ static void removing_takes_what_is_below_and_made_above(void **state)
         assert_int_equal(cgroup_remove(&top.host, below("/gone/deep").path, 2, &error), 0);
 }
 
+static void what_is_above_a_group_that_is_gone_is_removed(void **state)
+{
+        struct cgroup_plan p = below("/up/and/away");
+        struct cgroup c;
+
+        (void)state;
+        NEEDS_GROUP(top);
+        c = make("/up/and/away");
+        assert_int_equal(c.made, 3);
+        close(c.fd);
+        assert_int_equal(unlinkat(top.host.fd, p.path + 1, AT_REMOVEDIR), 0);
+        cgroup_remove_above(&top.host, p.path, 2);
+        assert_false(exists("/up/and"));
+        assert_true(exists("/up")); /* that was there before */
+        cgroup_remove_above(&top.host, p.path, 3);
+        assert_false(exists("/up"));
+}
+
 static void a_group_of_somebody_else_stays(void **state)
 {
         (void)state;
@@ -337,6 +355,7 @@ int main(void)
                 cmocka_unit_test(ending_kills_and_waits_but_leaves_an_empty_group_alone),
                 cmocka_unit_test(ending_a_group_that_is_gone_is_fine),
                 cmocka_unit_test(removing_takes_what_is_below_and_made_above),
+                cmocka_unit_test(what_is_above_a_group_that_is_gone_is_removed),
                 cmocka_unit_test(a_group_of_somebody_else_stays),
         };
 

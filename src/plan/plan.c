@@ -362,6 +362,7 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
                 return -1;
         if (build_cgroup(&s, in, a, &r, e) < 0 || hook_plan(s.hooks, a, &r.hook, e) < 0)
                 return -1;
+        cgroup_delegate_plan(&s, &r.cgroup_delegate);
         *ret = r;
         return 0;
 }

@@ -136,6 +136,10 @@ static int make_cgroup(struct job *j, const struct create_input *in, struct err 
                 j->container->state.cgroup = "";
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
+        /* A group that was there before stays as it was. */
+        if (p->cgroup_delegate.wanted && j->cgroup.made > 0 &&
+            cgroup_delegate_parent(&p->cgroup_delegate, j->cgroup.fd, e) < 0)
+                return -1;
         return cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e);
 }
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kenrotest import KENRO, cgroup_mount, config, inside, shell, user_namespace, write_config, \
+from kenrotest import KENRO, cgroup_mount, config, inside, user_namespace, write_config, \
     without
 
 # config.md, "Linux mount options"; those of an id mapping have their own tests.
@@ -180,13 +180,47 @@ def test_a_cgroups_path_is_always_the_same_group(kenro, bundle, path, group):
         assert f"0::{group}\n" in kenro.ok("run", "-b", bundle, id)
 
 
-def test_the_group_of_a_container_without_a_cgroup_mount_keeps_its_owner(kenro, bundle):
-    c = user_namespace(shell("sleep 1000"))
+def group_owners(kenro, bundle, *options):
+    """{uid: names} of a container's group and what is in it; the program is user 7."""
+    c = user_namespace(config("/bin/sh", "-c", "mkdir /sys/fs/cgroup/sub && echo made",
+                              user={"uid": 7, "gid": 7}))
     c["linux"]["cgroupsPath"] = "/kenro-test-owner"
+    if options:
+        c["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+                            "options": list(options)})
     write_config(bundle, c)
     kenro.ok("create", "-b", bundle, "c")
     group = cgroup_mount() / "kenro-test-owner"
-    assert {os.stat(p).st_uid for p in (group, *group.iterdir())} == {0}
+    found = {}
+    for path in (group, *group.iterdir()):
+        found.setdefault(path.stat().st_uid, set()).add(path.name)
+    return found
+
+
+def test_a_group_that_is_mounted_writable_is_the_programs(kenro, bundle):
+    owned = group_owners(kenro, bundle, "nosuid")[100007]
+    assert {"kenro-test-owner", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} <= owned
+    assert not {"cgroup.freeze", "cgroup.kill", "cgroup.type", "cgroup.max.depth"} & owned
+    kenro.ok("start", "c")
+    kenro.wait_for("c", "stopped")
+    assert (cgroup_mount() / "kenro-test-owner/sub").is_dir()
+    kenro.ok("delete", "c")
+    assert not (cgroup_mount() / "kenro-test-owner").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["nosuid", "ro"]])
+def test_a_group_that_is_not_mounted_writable_keeps_its_owner(kenro, bundle, options):
+    assert set(group_owners(kenro, bundle, *options)) == {0}
+
+
+def test_a_group_that_was_there_before_keeps_its_owner(kenro, bundle):
+    group = cgroup_mount() / "kenro-test-owner"
+    group.mkdir()
+    try:
+        assert set(group_owners(kenro, bundle, "nosuid")) == {0}
+        kenro.ok("delete", "--force", "c")
+    finally:
+        group.rmdir()
 
 
 # ---- features.md -----------------------------------------------------------------

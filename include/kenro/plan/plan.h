@@ -11,6 +11,7 @@
 #include "kenro/part/affinity.h"
 #include "kenro/part/caps.h"
 #include "kenro/part/cgroup.h"
+#include "kenro/part/cgroup_delegate.h"
 #include "kenro/part/cgroup_device.h"
 #include "kenro/part/console.h"
 #include "kenro/part/device.h"
@@ -71,6 +72,7 @@ struct plan {
         struct device_plan device;
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
+        struct cgroup_delegate_plan cgroup_delegate;
         struct hook_plan hook;
         struct tree_list later; /* what the child clones, for want of privileges */
         bool loopback;          /* the network namespace is new */

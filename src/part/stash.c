@@ -23,6 +23,8 @@ int stash_make(const char *label, struct err *e)
                 r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
         if (r >= 0)
                 r = fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+        if (r < 0 && label)
+                return err_sys(e, -r, "linux.mountLabel: cannot make a tmpfs with '%.150s'", label);
         if (r < 0)
                 return err_sys(e, -r, "cannot make the runtime's own tmpfs");
         if (mkdirat(fd, "dir", 0555) < 0)

@@ -4,6 +4,7 @@
 #include "kenro/cmd/cmd.h"
 #include "kenro/json/json_write.h"
 #include "kenro/part/cgroup_walk.h"
+#include "kenro/run/members.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,28 +61,55 @@ static bool has(const struct pids *p, pid_t pid)
         return p->n > 0 && bsearch(&pid, p->v, p->n, sizeof(pid), compare);
 }
 
+static int note_member(pid_t pid, int pidfd, void *arg)
+{
+        (void)pidfd;
+        return note_pid(pid, arg);
+}
+
+/* Of a container that has no cgroup of its own, and an init. */
+static int find_members(const struct state *s, int proc_fd, struct pids *p, struct err *e)
+{
+        struct members m;
+        int r;
+
+        if (members_of(s, proc_fd, &m, e) < 0)
+                return -1;
+        r = members_each(&m, proc_fd, note_member, p);
+        return r < 0 ? err_sys(e, -r, "cannot look for the container's processes") : r;
+}
+
+static int find_in_cgroup(struct container *c, const struct host_cgroup *cg, struct pids *p,
+                          struct err *e)
+{
+        autoclose int fd = container_cgroup(c, cg, e);
+        int r;
+
+        if (fd < 0)
+                return e->num == ENOENT ? 0 : -1; /* gone with the last process */
+        r = cgroup_each_process(fd, note_pid, p);
+        return r < 0 ? err_sys(e, -r, "cannot read the container's cgroup") : r;
+}
+
 /* In order, each once. */
 static int find_pids(struct cli *c, struct pids *p, struct err *e)
 {
         struct container container;
         struct cmd_host facts;
-        autoclose int fd = -1;
         enum container_status s;
+        bool grouped;
         size_t n = 0;
-        int r;
 
         if (cmd_open(c, &container, e) < 0 || cmd_probe(c, &facts, e) < 0)
                 return -1;
         s = container_status(&container, facts.host.proc_fd, &facts.cgroup);
         /* Without a cgroup nothing outlives init. */
-        if (s == CONTAINER_CREATING || (s == CONTAINER_STOPPED && !container.state.cgroup[0]))
+        grouped = container.state.cgroup[0] != '\0';
+        if (s == CONTAINER_CREATING || (s == CONTAINER_STOPPED && !grouped))
                 return 0;
-        fd = container_cgroup(&container, &facts.cgroup, e);
-        if (fd < 0)
-                return e->num == ENOENT ? 0 : -1; /* gone with the last process */
-        r = cgroup_each_process(fd, note_pid, p);
-        if (r != 0)
-                return r > 0 ? -1 : err_sys(e, -r, "cannot read the container's cgroup");
+        if ((grouped ? find_in_cgroup(&container, &facts.cgroup, p, e)
+                     : find_members(&container.state, facts.host.proc_fd, p, e)) != 0)
+                return -1;
         if (p->n > 0)
                 qsort(p->v, p->n, sizeof(*p->v), compare);
         for (size_t i = 0; i < p->n; i++)

@@ -25,12 +25,20 @@ static void hide_args(const struct host *h)
                 memcpy(h->args, PROCESS_NAME, sizeof(PROCESS_NAME));
 }
 
-/* Nobody may read or trace this process while it is the runtime's, and it does
- * not outlive the runtime: at first by a signal, and from the read-back on by the
- * end of the baton's socket. */
 bool is_ordinary(const struct job *j)
 {
         return j->host->no_mounts;
+}
+
+/* What an ordinary user's parent could not: its pipes to the process's user. */
+void give_stdio(const struct job *j)
+{
+        const struct process_plan *p = j->process;
+        struct stat st;
+
+        for (int fd = 0; j->host->no_mounts && p->stdio_owner && fd <= 2; fd++)
+                if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+                        (void)!fchown(fd, p->user.uid, (gid_t)-1); /* it may not be mapped */
 }
 
 /* Still the caller's process, with the caller's ids: it can open what the caller can,
@@ -51,6 +59,9 @@ int callers_cell(struct job *j, struct err *e)
         return tree_list_child(&j->plan->later, e);
 }
 
+/* Nobody may read or trace this process while it is the runtime's, and it does
+ * not outlive the runtime: at first by a signal, and from the read-back on by the
+ * end of the baton's socket. */
 int shelter_cell(struct job *j, struct err *e)
 {
         const struct lsm_plan *lsm = &j->process->lsm;

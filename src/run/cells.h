@@ -36,5 +36,8 @@ int attributes_parent(struct job *j, struct err *e);
 /* and the process in between has done its work. */
 int adopt(struct job *j, struct err *e);
 
+/* In a new or joined user namespace: see stdio_owner. */
+void give_stdio(const struct job *j);
+
 /* The id of the mount at PATH below FD ("": of FD). Returns 0 or -errno. */
 int mount_id(int fd, const char *path, uint64_t *ret);

@@ -368,7 +368,8 @@ int container_cgroup(const struct container *c, const struct host_cgroup *cg, st
 
         if (!c->state.cgroup[0])
                 return err_set(e, "the container has no cgroup of its own (it was created with "
-                                  "--cgroup-manager disabled)");
+                                  "--cgroup-manager disabled, or by a user without the right to "
+                                  "one)");
         return fd < 0 ? err_sys(e, -fd, "cannot open the cgroup %s", c->state.cgroup) : fd;
 }
 

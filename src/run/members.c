@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,11 +46,13 @@ static int visit(const struct members *m, int proc_fd, pid_t pid,
                  int (*fn)(pid_t pid, int pidfd, void *arg), void *arg)
 {
         autoclose int pidfd = sys_pidfd_open(pid);
+        struct pollfd ended = { .fd = pidfd, .events = POLLIN };
         struct stat st;
 
-        /* The descriptor first: then the number is still this process's. */
-        if (pidfd < 0 || stat_ns(m, proc_fd, pid, &st) < 0 || st.st_ino != m->ino ||
-            st.st_dev != m->dev)
+        /* The descriptor first: then the number is still this process's. One that has
+         * ended waits for its parent only. */
+        if (pidfd < 0 || poll(&ended, 1, 0) != 0 || stat_ns(m, proc_fd, pid, &st) < 0 ||
+            st.st_ino != m->ino || st.st_dev != m->dev)
                 return 0;
         return fn(pid, pidfd, arg);
 }

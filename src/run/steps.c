@@ -46,7 +46,10 @@ static int idmap_parent_cell(struct job *j, struct err *e)
 
 static int idmap_child_cell(struct job *j, struct err *e)
 {
-        return idmap_child(&j->plan->idmap, e);
+        if (idmap_child(&j->plan->idmap, e) < 0)
+                return -1;
+        give_stdio(j);
+        return 0;
 }
 
 static bool moves_devices(const struct job *j)
@@ -326,6 +329,7 @@ static int join_cell(struct job *j, struct err *e)
         if (s->own_user) {
                 (void)sys_setresgid(0); /* 0 may have no mapping */
                 (void)sys_setresuid(0);
+                give_stdio(j);
         }
         umask(0);
         j->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -10,7 +10,8 @@ from kenrotest import (cgroup_mount, config, our_cgroups, reap_orphans, shell, u
                        wait_until, without, write_config)
 
 DISABLED = ("--cgroup-manager", "disabled")
-NONE = "the container has no cgroup of its own (it was created with --cgroup-manager disabled)"
+NONE = "the container has no cgroup of its own (it was created with --cgroup-manager disabled, " \
+       "or by a user without the right to one)"
 
 
 @pytest.fixture
@@ -44,13 +45,24 @@ def test_an_exec_goes_to_where_init_is(free):
 
 
 def test_later_commands_know_it_without_the_option(free):
-    for args in (["pause", "c"], ["ps", "c"], ["ps", "-f", "json", "c"], ["events", "--stats", "c"],
-                 ["kill", "--all", "c", "TERM"]):
+    for args in (["pause", "c"], ["events", "--stats", "c"]):
         assert free.fails(*args) == f"{args[0]} c: {NONE}"
     assert free.fails("update", "-r", "-", "c", input="{}") == f"update c: {NONE}"
     assert free.fails("resume", "c") == "resume c: container not paused"
     assert free.status("c") == "running"
     free.ok("exec", "c", "/bin/true")
+
+
+def test_its_processes_are_those_of_its_pid_namespace(free):
+    free.ok("exec", "-d", "--pid-file", free.root / "pid", "c", "/bin/sh", "-c",
+            "trap exit USR1; echo $$ >/dev/null; sleep 1000 & wait")
+    pid = int((free.root / "pid").read_text())
+    (free.root / "pid").unlink()
+    wait_until(lambda: len(json.loads(free.ok("ps", "-f", "json", "c"))) == 3)
+    assert {free.pid("c"), pid} < set(json.loads(free.ok("ps", "-f", "json", "c")))
+    free.ok("kill", "--all", "c", "USR1")  # init ignores it: it has no handler
+    wait_until(lambda: reap_orphans() is not None and
+               json.loads(free.ok("ps", "-f", "json", "c")) == [free.pid("c")])
 
 
 def test_sigkill_to_all_ends_all_with_init(free):

@@ -41,7 +41,7 @@ NO_UNIT_TEST = {
 # The only objects that may change at run time.
 MUTABLE = {("src/base/log.c", "program"), ("src/base/log.c", "target")}
 
-LIBRARIES = {"libc", "libcap", "libseccomp", "libyajl", "libmnl"}
+LIBRARIES = {"libc", "libcap", "libseccomp", "libyajl"}
 
 BANNED = {
     "strcpy strcat stpcpy sprintf vsprintf gets": "knows no size; use snprintf",

@@ -30,6 +30,20 @@ static const struct {
         { "ptmx", "pts/ptmx" },
 };
 
+/* A mount of the configuration below /dev lies over what we put in its place. */
+static bool is_covered(const struct spec *s, const char *path)
+{
+        char dest[PATH_MAX];
+        struct err ignored;
+
+        for (size_t i = 0; i < s->mounts.n; i++)
+                if (path_clean(s->mounts.v[i].destination, dest, sizeof(dest), &ignored) == 0 &&
+                    path_is_below(dest, "/dev") && strcmp(dest, "/dev") != 0 &&
+                    path_is_below(path, dest) && strcmp(path, dest) != 0)
+                        return true;
+        return false;
+}
+
 static int plan_one(const struct spec *s, const struct spec_device *d, bool managed,
                     struct arena *a, struct device_plan *r, struct err *e)
 {
@@ -45,6 +59,7 @@ static int plan_one(const struct spec *s, const struct spec_device *d, bool mana
         inside = path_is_below(clean, "/dev");
         if (inside && !managed)
                 return 0; /* the host's /dev has been mounted there, nodes and all */
+        inside = inside && !is_covered(s, clean);
         if (strcmp(clean, "/dev/ptmx") == 0)
                 return 0; /* privileged containers list the host's */
         n = inside ? &r->dev[r->n_dev++] : &r->outside[r->n_outside++];

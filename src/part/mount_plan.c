@@ -1,4 +1,5 @@
 #include "kenro/base/fd.h"
+#include "kenro/base/log.h"
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
 #include "kenro/base/tree.h"
@@ -20,7 +21,8 @@ struct where {
         struct stat root; /* the root file system's directory */
 };
 
-/* Files of procfs that a container may have replaced, as lxcfs does it. */
+/* Files of procfs that a container may have replaced, as lxcfs does it. Not
+ * /proc/net/dev: since Linux 5.11 the next look at it drops what is mounted there. */
 static const char *const proc_files[] = {
         "/proc/cpuinfo",
         "/proc/diskstats",
@@ -217,6 +219,9 @@ static int plan_one(const struct spec_mount *sm, const struct where *w, struct a
         if (path_clean(sm->destination, clean, sizeof(clean), e) < 0)
                 return -1;
         m->dest = arena_strndup(a, clean, strlen(clean), e);
+        if (m->dest && sm->destination[0] != '/')
+                log_warn("mounts[%zu].destination: '%s' is deprecated, write '%s'", m->index,
+                         sm->destination, m->dest);
         if (!m->dest || mount_options_parse(&sm->options, a, &m->o, e) < 0)
                 return -1;
         if (strcmp(m->type, "bind") == 0)

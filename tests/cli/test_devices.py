@@ -82,6 +82,72 @@ def test_a_device_outside_of_dev(kenro, bundle):
     assert stat.S_ISREG(os.stat(bundle / "rootfs/srv/null").st_mode)
 
 
+OF_EVERY_TYPE = [("c", 1, 3, "character special file"), ("u", 1, 3, "character special file"),
+                 ("b", 7, 99, "block special file"), ("p", None, None, "fifo")]
+
+
+@pytest.mark.parametrize("type,major,minor,text", OF_EVERY_TYPE, ids=lambda x: str(x))
+@pytest.mark.parametrize("path", ["/dev/node", "/dev/deep/er/node", "/srv/node", "/srv/deep/node",
+                                  "/dev/shm/node"])
+@pytest.mark.parametrize("userns", [False, True], ids=["", "userns"])
+def test_a_device_of_every_type_everywhere(kenro, bundle, type, major, minor, text, path, userns):
+    """In a user namespace too, where the container could not make one."""
+    c = shell(f"stat -c '%F %t:%T %a %u:%g' {path}")
+    if userns:
+        user_namespace(c)
+        for d in ("", "deep"):  # the container's root may not make them in ours
+            (bundle / "rootfs/srv" / d).mkdir(exist_ok=True)
+            os.chown(bundle / "rootfs/srv" / d, 100000, 100000)
+    device = {"path": path, "type": type, "fileMode": 0o640, "uid": 4, "gid": 5}
+    if major is not None:
+        device.update(major=major, minor=minor)
+    c["linux"]["devices"] = [device]
+    write_config(bundle, c)
+    number = f"{major or 0:x}:{minor or 0:x}"
+    assert kenro.ok("run", "-b", bundle, "c") == f"{text} {number} 640 4:5\n"
+
+
+@pytest.mark.parametrize("what", ["file", "directory", "link", "fifo", "number", "type"])
+def test_a_clash_with_another_file_names_it(kenro, bundle, what):
+    path = bundle / "rootfs/node"
+    if what == "file":
+        path.write_text("")
+    elif what == "directory":
+        path.mkdir()
+    elif what == "link":
+        path.symlink_to("/dev/null")
+    elif what == "fifo":
+        os.mkfifo(path)
+    else:
+        os.mknod(path, (stat.S_IFBLK if what == "type" else stat.S_IFCHR) | 0o666,
+                 os.makedev(1, 3 if what == "type" else 5))
+    c = config()
+    c["linux"]["devices"] = [{"path": "/node", "type": "c", "major": 1, "minor": 3}]
+    write_config(bundle, c)
+    assert kenro.fails("create", "-b", bundle, "c") == \
+        "create c: linux.devices (/node): is another file already"
+
+
+def test_a_device_that_the_image_has_already_is_fine(kenro, bundle):
+    os.mknod(bundle / "rootfs/node", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    c = shell("stat -c %t:%T /node")
+    c["linux"]["devices"] = [{"path": "/node", "type": "c", "major": 1, "minor": 3}]
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c") == "1:3\n"
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/stdin"])
+def test_a_device_in_place_of_what_is_always_there(kenro, bundle, path):
+    """Another device for a default one is a clash; what would be a link gives way."""
+    c = shell(f"stat -c %t:%T {path}")
+    c["linux"]["devices"] = [{"path": path, "type": "c", "major": 1, "minor": 5}]
+    write_config(bundle, c)
+    if path == "/dev/null":
+        assert "null is another file already" in kenro.fails("create", "-b", bundle, "c")
+    else:
+        assert kenro.ok("run", "-b", bundle, "c") == "1:5\n"
+
+
 def test_a_device_where_something_else_is_already_is_refused(kenro, bundle):
     """config-linux.md: an error, not what happens to be there."""
     c = config()

@@ -138,6 +138,26 @@ def test_propagation_of_a_bind_mount(kenro, bundle, source, option, field):
         assert tags == field
 
 
+@pytest.mark.parametrize("option,top,below", [
+    ("private", [], ["master"]), ("rprivate", [], []), ("slave", ["master"], ["master"]),
+    ("rslave", ["master"], ["master"]), ("shared", ["shared"], ["master"]),
+    ("rshared", ["shared"], ["shared"]), ("unbindable", ["unbindable"], ["master"]),
+    ("runbindable", ["unbindable"], ["unbindable"]),
+])
+def test_propagation_of_what_is_mounted_below(kenro, bundle, source, option, top, below):
+    c = config("/bin/cat", "/proc/self/mountinfo")
+    c["mounts"].append({"destination": "/data", "type": "bind", "source": str(source),
+                        "options": ["rbind", option]})
+    write_config(bundle, c)
+    p = in_private_mounts(kenro, f"mount --bind {source} {source}; mount -t tmpfs t {source}/sub; "
+                          f"mount --make-rshared {source}", "run", "-b", bundle, "c")
+    assert p.returncode == 0, p.stderr
+    for at, expected in (("/data", top), ("/data/sub", below)):
+        line = next(line for line in p.stdout.splitlines() if line.split()[4] == at)
+        tags = [t.split(":")[0] for t in line.split(" - ")[0].split()[6:]]
+        assert tags[:1] == expected, at
+
+
 def test_a_mount_inside_never_reaches_the_host(kenro, bundle, source):
     before = open("/proc/self/mountinfo").read()
     c = config()
@@ -204,6 +224,72 @@ def test_a_lxcfs_like_file_may_lie_over_procfs(kenro, bundle, source):
     c["mounts"] += [bind(source / "file", "/proc/uptime"), bind(source / "file", "/proc/meminfo")]
     write_config(bundle, c)
     assert kenro.ok("run", "-b", bundle, "c") == "content\n" * 2
+
+
+@pytest.mark.parametrize("path", """/proc/cpuinfo /proc/diskstats /proc/loadavg /proc/meminfo
+/proc/slabinfo /proc/stat /proc/swaps /proc/uptime /proc/sys/kernel/ns_last_pid
+/proc/sys/crypto/fips_enabled""".split())
+def test_each_file_that_lxcfs_and_others_replace_can_be(kenro, bundle, source, path):
+    c = config("/bin/cat", path)
+    c["mounts"].append(bind(source / "file", path))
+    write_config(bundle, c)
+    if not os.path.exists(path):
+        pytest.skip(f"the kernel has no {path}")
+    assert kenro.ok("run", "-b", bundle, "c") == "content\n"
+
+
+@pytest.mark.parametrize("path", ["/proc/version", "/proc/self/status", "/proc/1/net/dev",
+                                  "/proc/net/tcp", "/proc/sys/kernel/core_pattern", "/proc/sys",
+                                  "/proc/self/attr/exec", "/proc/sysrq-trigger", "/proc/net",
+                                  "/proc/net/dev"])
+def test_no_other_file_of_procfs_can_be_replaced(kenro, bundle, source, path):
+    c = config()
+    c["mounts"].append(bind(source / "file", path))
+    write_config(bundle, c)
+    assert "nothing can be mounted below /proc but over a few files" in \
+        kenro.fails("create", "-b", bundle, "c")
+
+
+def test_a_relative_destination_is_deprecated_and_works(kenro, bundle, source):
+    c = shell("cat /data/file")
+    c["mounts"].append(bind(source, "data"))
+    write_config(bundle, c)
+    r = kenro.run("--log-level", "warning", "run", "-b", bundle, "c")
+    assert (r.returncode, r.stdout) == (0, "content\n")
+    assert r.stderr == "kenro: warning: mounts[6].destination: 'data' is deprecated, " \
+                       "write '/data'\n"
+
+
+@pytest.mark.parametrize("userns", [False, True], ids=["", "userns"])
+def test_a_source_that_the_containers_root_cannot_reach_is_bound(kenro, bundle, tmp_path, userns):
+    """It is opened before there is a container."""
+    private = tmp_path / "private"
+    (private / "volume").mkdir(parents=True)
+    (private / "volume/file").write_text("content\n")
+    private.chmod(0o700)
+    (bundle / "rootfs/data").mkdir()
+    c = shell("cat /data/file")
+    if userns:
+        user_namespace(c)
+    c["mounts"].append(bind(private / "volume", "/data"))
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c") == "content\n"
+
+
+@pytest.mark.parametrize("name", ["dir", "file"])
+def test_a_mount_point_that_is_made_inherits_the_group_of_its_directory(kenro, bundle, source, name):
+    parent = bundle / "rootfs/shared"
+    parent.mkdir()
+    os.chown(parent, 0, 1234)
+    parent.chmod(0o2775)
+    c = config()
+    c["mounts"].append(bind(source if name == "dir" else source / "file", f"/shared/sub/{name}"))
+    write_config(bundle, c)
+    kenro.ok("run", "-b", bundle, "c")
+    for path in (parent / "sub", parent / "sub" / name):
+        assert path.stat().st_gid == 1234
+    assert (parent / "sub").stat().st_mode & 0o2000
+    assert name == "file" or (parent / "sub/dir").stat().st_mode & 0o2000
 
 
 def test_mount_points_are_made(kenro, bundle, source):
@@ -297,6 +383,18 @@ def test_a_read_only_root(kenro, bundle):
     assert "Read-only file system" in r.stdout and "writable" in r.stdout
 
 
+def test_a_read_only_root_in_a_user_namespace(kenro, bundle):
+    subprocess.run(["chown", "-R", "100000:100000", bundle / "rootfs"], check=True)
+    c = user_namespace(shell("touch /x 2>&1; touch /dev/shm/ok /data/ok && echo writable; "
+                             "grep ' / / ' /proc/self/mountinfo"))
+    c["root"]["readonly"] = True
+    c["mounts"].append({"destination": "/data", "type": "tmpfs", "source": "t"})
+    write_config(bundle, c)
+    r = kenro.run("run", "-b", bundle, "c")
+    assert "Read-only file system" in r.stdout and "writable" in r.stdout
+    assert (bundle / "rootfs/data").is_dir()  # a mount point can still be made
+
+
 def test_a_dev_that_is_read_only_is_filled_all_the_same(kenro, bundle):
     c = shell("ls /dev/null; touch /dev/x 2>&1")
     c["mounts"][1]["options"].append("ro")
@@ -307,7 +405,8 @@ def test_a_dev_that_is_read_only_is_filled_all_the_same(kenro, bundle):
 
 @pytest.mark.parametrize("value,tags", [("private", []), ("rprivate", []), ("slave", ["master"]),
                                         ("rslave", ["master"]), ("shared", ["shared"]),
-                                        ("unbindable", ["unbindable"]), ("", [])])
+                                        ("rshared", ["shared"]), ("unbindable", ["unbindable"]),
+                                        ("runbindable", ["unbindable"]), ("", [])])
 def test_propagation_of_the_root(kenro, bundle, value, tags):
     c = config("/bin/cat", "/proc/self/mountinfo")
     c["linux"]["rootfsPropagation"] = value

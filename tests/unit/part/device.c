@@ -56,6 +56,24 @@ static void the_default_devices_are_supplied(void **state)
 
 #define FUSE "{'path': '/dev/fuse', 'type': 'c', 'major': 10, 'minor': 229}"
 
+static void a_node_below_a_mount_in_dev_is_put_there_after_it(void **state)
+{
+        (void)state;
+        assert_int_equal(
+                device_plan(test_spec("'linux': {'devices': ["
+                                      "{'path': '/dev/shm/a', 'type': 'p'},"
+                                      "{'path': '/dev/shmem', 'type': 'p'},"
+                                      "{'path': '/dev/one', 'type': 'p'}]},"
+                                      "'mounts': [{'destination': '/dev'}, {'destination': '/'},"
+                                      "{'destination': 'dev/./shm'}, {'destination': '/dev/one'}]"),
+                            true, test_arena(), &plan, &error),
+                0);
+        assert_int_equal(plan.n_outside, 1);
+        assert_string_equal(plan.outside[0].path, "/dev/shm/a");
+        assert_int_equal(node("shmem")->mode & S_IFMT, S_IFIFO);
+        assert_int_equal(node("one")->mode & S_IFMT, S_IFIFO);
+}
+
 static void a_dev_of_the_host_is_left_alone(void **state)
 {
         (void)state;
@@ -261,6 +279,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_default_devices_are_supplied),
+                cmocka_unit_test(a_node_below_a_mount_in_dev_is_put_there_after_it),
                 cmocka_unit_test(a_dev_of_the_host_is_left_alone),
                 cmocka_unit_test(a_node_is_as_described),
                 cmocka_unit_test(a_path_is_judged_where_it_leads),

@@ -476,7 +476,7 @@ static int end_all(struct container *c, int proc_fd, const struct host_cgroup *c
         unsigned made;
         autoclose int fd = open_cgroup(c, cg, &made);
 
-        if (!c->state.cgroup[0] && c->pidfd >= 0 && !gate_is_waiting(c->dir_fd) &&
+        if (c->pidfd >= 0 && !c->state.cgroup[0] && !gate_is_waiting(c->dir_fd) &&
             kill_members(c, proc_fd, SIGKILL, e) < 0)
                 log_warn("%s: only init is killed", e->text);
         if (c->pidfd >= 0 && end_init(c, proc_fd, fd, e) < 0)

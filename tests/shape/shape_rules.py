@@ -25,7 +25,7 @@ NO_UNIT_TEST = {
     "private to seccomp: tests/unit/part/seccomp.c and tests/differential":
         "part/seccomp_arch part/seccomp_bpf part/seccomp_interpret part/seccomp_rule",
     "a few system calls without a decision: tests/cli":
-        "base/tree part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
+        "part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
     "in the container's process, on its file systems: tests/cli":
         "part/mount_copy",
     "asks the kernel, in two network namespaces: tests/cli":

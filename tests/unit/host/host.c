@@ -255,6 +255,52 @@ static void resctrl_is_found_where_it_is_mounted(void **state)
         IN_CHILD(fake_resctrl, NULL);
 }
 
+static void look_as_an_ordinary_user(void *arg)
+{
+        struct host h;
+
+        (void)arg;
+        assert_true(sys_setgroups(0, NULL) == 0 && sys_setresgid(4712) == 0 &&
+                    sys_setresuid(4711) == 0);
+        assert_true(host_probe(&h, &error) == 0);
+        assert_true(h.uid == 4711 && h.gid == 4712);
+        assert_true(h.all_ids && h.rootless && h.no_nodes && h.no_mounts && h.no_mappings);
+        assert_true(!h.no_setgroups && !host_denies_groups(h.proc_fd, "self"));
+        assert_true(host_has_all_ids());
+}
+
+static void look_as_root_of_a_user_namespace(void *arg)
+{
+        struct host h;
+
+        (void)arg;
+        child_unshare(CLONE_NEWUSER);
+        assert_true(file_poke(AT_FDCWD, "/proc/self/setgroups", "deny") == 0);
+        assert_true(host_probe(&h, &error) == 0);
+        assert_true(h.rootless && h.no_nodes && !h.no_mappings && h.no_setgroups);
+        assert_true(h.no_mounts); /* the mount namespace is the host's still */
+        assert_true(!host_has_all_ids());
+        child_unshare(CLONE_NEWNS);
+        assert_true(host_probe(&h, &error) == 0);
+        assert_true(!h.no_mounts);
+}
+
+static void what_a_caller_lacks_is_seen(void **state)
+{
+        struct host h;
+
+        (void)state;
+        NEEDS_ROOT();
+        assert_int_equal(host_probe(&h, &error), 0);
+        close(h.proc_fd);
+        if (h.rootless)
+                SKIP("this is not the host's root");
+        assert_false(h.no_nodes || h.no_mounts || h.no_mappings || h.no_setgroups);
+        assert_true(h.cgroup[0] == '/');
+        IN_CHILD(look_as_an_ordinary_user, NULL);
+        IN_CHILD(look_as_root_of_a_user_namespace, NULL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -267,6 +313,7 @@ int main(void)
                 cmocka_unit_test(a_cgroup2_mount_with_a_space_in_its_name_is_found),
                 cmocka_unit_test(lsms_and_isolated_cpus_are_what_sysfs_says),
                 cmocka_unit_test(resctrl_is_found_where_it_is_mounted),
+                cmocka_unit_test(what_a_caller_lacks_is_seen),
         };
 
         return RUN(tests);

@@ -411,6 +411,45 @@ static int tear_down(void **state)
         return test_group_remove(&group);
 }
 
+static int check_listed(const char *device, const char *rules_json)
+{
+        char text[1024];
+
+        snprintf(text, sizeof(text), "'linux': {'devices': [%s], 'resources': {'devices': [%s]}}",
+                 device, rules_json);
+        return cgroup_device_check_listed(test_spec(text), &error);
+}
+
+#define KVM "{'path': '/dev/kvm', 'type': 'c', 'major': 10, 'minor': 232}"
+#define DENY "{'allow': false, 'access': 'rwm'}"
+#define ALLOW(members) "{'allow': true, 'type': 'c'" members "}"
+
+static void without_a_program_a_listed_device_must_be_allowed(void **state)
+{
+        (void)state;
+        assert_int_equal(check_listed(KVM, DENY), -1);
+        assert_string_equal(error.text, "linux.devices[0] (/dev/kvm): linux.resources.devices "
+                                        "does not allow to read and write it, which cannot be "
+                                        "enforced without privileges");
+        assert_int_equal(check_listed(KVM, ""), -1);
+        assert_int_equal(check_listed(KVM, DENY "," ALLOW(", 'major': 10, 'access': 'rw'")), 0);
+        assert_int_equal(check_listed(KVM, DENY "," ALLOW(", 'major': 10, 'access': 'r'")), -1);
+        assert_int_equal(check_listed(KVM, DENY "," ALLOW(", 'major': 10, 'access': 'r'") "," ALLOW(
+                                                   ", 'minor': 232, 'access': 'wm'")),
+                         0);
+        assert_int_equal(check_listed(KVM, DENY "," ALLOW(", 'major': 11, 'access': 'rw'")), -1);
+        assert_int_equal(check_listed(KVM, ALLOW(", 'access': 'rwm'") "," DENY), -1);
+        assert_int_equal(check_listed("{'path': '/b', 'type': 'b', 'major': 10, 'minor': 232}",
+                                      ALLOW(", 'access': 'rwm'")),
+                         -1);
+        /* these are always allowed, or no devices */
+        assert_int_equal(check_listed("{'path': '/n', 'type': 'c', 'major': 1, 'minor': 3}", DENY),
+                         0);
+        assert_int_equal(
+                check_listed("{'path': '/n', 'type': 'c', 'major': 136, 'minor': 9}", DENY), 0);
+        assert_int_equal(check_listed("{'path': '/p', 'type': 'p'}", DENY), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -424,6 +463,7 @@ int main(void)
                 cmocka_unit_test(the_number_of_rules_is_limited),
                 cmocka_unit_test(the_kernel_takes_and_obeys_it),
                 cmocka_unit_test(the_kernel_takes_the_longest_program),
+                cmocka_unit_test(without_a_program_a_listed_device_must_be_allowed),
         };
 
         return cmocka_run_group_tests_name(__FILE__, tests, set_up, tear_down);

@@ -275,6 +275,40 @@ static void nodes_outside_of_dev_are_bound_and_clashes_refused(void **state)
         CHILD_DONE(status);
 }
 
+/* From here on of the host's /dev, which has the default ones. */
+static void without_the_right_to_make_nodes_the_hosts_are_bound(void **state)
+{
+        (void)state;
+        NEEDS_ROOT(); /* to clone a mount */
+        PLAN("", "", true);
+        assert_int_equal(device_plan_bound(&plan, NULL, test_arena(), &error), 0);
+        assert_true(plan.bound);
+        for (size_t i = 0; i < plan.n_dev; i++) {
+                struct stat st;
+
+                assert_int_equal(fstat(plan.dev[i].tree_fd, &st), 0);
+                assert_true(st.st_rdev == plan.dev[i].dev);
+                close(plan.dev[i].tree_fd);
+        }
+}
+
+static void a_node_of_the_host_must_be_the_device(void **state)
+{
+        (void)state;
+        NEEDS_ROOT();
+        PLAN("{'path': '/dev/zero', 'type': 'c', 'major': 1, 'minor': 3}", "", true);
+        assert_int_equal(device_plan_bound(&plan, NULL, test_arena(), &error), -1);
+        assert_string_equal(error.text, "linux.devices (/dev/zero): the host's /dev/zero is not "
+                                        "the character device 1:3");
+        PLAN("{'path': '/dev/zero', 'type': 'b', 'major': 1, 'minor': 5}", "", true);
+        assert_int_equal(device_plan_bound(&plan, NULL, test_arena(), &error), -1);
+        assert_true(strstr(error.text, "is not the block device 1:5"));
+        PLAN("{'path': '/nosuch', 'type': 'b', 'major': 1, 'minor': 5}", "", false);
+        assert_int_equal(device_plan_bound(&plan, NULL, test_arena(), &error), -1);
+        assert_string_equal(error.text,
+                            "linux.devices (/nosuch): cannot open the host's /nosuch: ENOENT");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -289,6 +323,8 @@ int main(void)
                 cmocka_unit_test(dev_has_its_nodes_and_links),
                 cmocka_unit_test(two_devices_of_one_name_clash),
                 cmocka_unit_test(nodes_outside_of_dev_are_bound_and_clashes_refused),
+                cmocka_unit_test(without_the_right_to_make_nodes_the_hosts_are_bound),
+                cmocka_unit_test(a_node_of_the_host_must_be_the_device),
         };
 
         return RUN(tests);

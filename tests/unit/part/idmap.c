@@ -218,6 +218,42 @@ static void a_namespace_is_not_made_of_maps_that_the_kernel_refuses(void **state
         close(proc);
 }
 
+static void an_ordinary_user_writes_only_its_own_ids(void **state)
+{
+        const struct host root = { .uid = 0 };
+        const struct host user = { .uid = 1000, .gid = 100, .no_mappings = true };
+        struct idmap_plan own = plan(USER "'uidMappings': [{'containerID': 0, 'hostID': 1000,"
+                                          "'size': 1}], 'gidMappings': [{'containerID': 7,"
+                                          "'hostID': 100, 'size': 1}]");
+        struct idmap_plan more = plan(USER "'uidMappings': [{'containerID': 0, 'hostID': 1000,"
+                                           "'size': 1}], 'gidMappings': [{'containerID': 0,"
+                                           "'hostID': 100, 'size': 2}]");
+        struct idmap_plan other = plan(USER "'uidMappings': [{'containerID': 0, 'hostID': 1001,"
+                                            "'size': 1}], 'gidMappings': [{'containerID': 0,"
+                                            "'hostID': 100, 'size': 1}]");
+
+        (void)state;
+        idmap_plan_writer(&root, &more);
+        assert_false(more.uid_helper || more.gid_helper || more.deny_groups || more.no_groups);
+        idmap_plan_writer(&user, &own);
+        assert_false(own.uid_helper || own.gid_helper);
+        assert_true(own.deny_groups && own.no_groups);
+        idmap_plan_writer(&user, &more);
+        assert_true(!more.uid_helper && more.gid_helper && !more.deny_groups && !more.no_groups);
+        idmap_plan_writer(&user, &other);
+        assert_true(other.uid_helper);
+}
+
+static void a_denied_setgroups_is_inherited(void **state)
+{
+        const struct host h = { .no_setgroups = true };
+        struct idmap_plan r = plan("'namespaces': [{'type': 'mount'}]");
+
+        (void)state;
+        idmap_plan_writer(&h, &r);
+        assert_true(r.no_groups && !r.deny_groups);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -231,6 +267,8 @@ int main(void)
                 cmocka_unit_test(a_namespace_is_not_made_of_maps_that_the_kernel_refuses),
                 cmocka_unit_test(only_a_user_namespace_can_be_read),
                 cmocka_unit_test(maps_that_cannot_be_set_are_an_error),
+                cmocka_unit_test(an_ordinary_user_writes_only_its_own_ids),
+                cmocka_unit_test(a_denied_setgroups_is_inherited),
         };
 
         return RUN(tests);

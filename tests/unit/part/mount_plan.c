@@ -352,6 +352,42 @@ static int tear_down(void **state)
         return 0;
 }
 
+static void nothing_that_is_bound_has_devices_but_what_is_one(void **state)
+{
+        (void)state;
+        NEEDS_ROOT(); /* to clone a mount */
+        PLAN(MOUNT("/a", BIND_OF("share", ", 'dev'")), MOUNT("/b", BIND_OF("/dev/null", "")),
+             MOUNT("/c", TMPFS));
+        mount_plan_no_devices(&plan);
+        for (size_t i = 0; i < plan.n; i++) {
+                const struct mount_entry *m = &plan.v[i];
+                bool is_dir = strcmp(m->dest, "/a") == 0;
+
+                assert_int_equal((m->o.rset & MOUNT_ATTR_NODEV) != 0, is_dir);
+                if (is_dir)
+                        assert_int_equal((m->o.clear | m->o.rclear) & MOUNT_ATTR_NODEV, 0);
+        }
+}
+
+static void ids_of_a_file_system_must_be_mapped(void **state)
+{
+        static const char linux_members[] =
+                "'linux': {'namespaces': [{'type': 'user'}],"
+                "'uidMappings': [{'containerID': 0, 'hostID': 9, 'size': 1}],"
+                "'gidMappings': [{'containerID': 0, 'hostID': 9, 'size': 6}]}";
+        const struct spec *s = test_spec(linux_members);
+
+        (void)state;
+        PLAN(MOUNT("/a", TMPFS ", 'options': ['uid=0', 'gid=5', 'mode=755']"));
+        assert_int_equal(mount_plan_check_ids(&plan, s, &error), 0);
+        PLAN(MOUNT("/a", TMPFS ", 'options': ['gid=6']"));
+        assert_int_equal(mount_plan_check_ids(&plan, s, &error), -1);
+        assert_string_equal(error.text, "mounts[0] (/a): gid=6 is not mapped by linux.gidMappings");
+        PLAN(MOUNT("/a", TMPFS ", 'options': ['uid=1']"));
+        assert_int_equal(mount_plan_check_ids(&plan, s, &error), -1);
+        assert_int_equal(mount_plan_check_ids(&plan, test_spec("'linux': {}"), &error), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -372,6 +408,8 @@ int main(void)
                 cmocka_unit_test(only_a_tmpfs_is_filled_from_the_image),
                 cmocka_unit_test(only_a_bind_of_the_hosts_is_mapped),
                 cmocka_unit_test(a_mapping_is_the_mounts_own),
+                cmocka_unit_test(nothing_that_is_bound_has_devices_but_what_is_one),
+                cmocka_unit_test(ids_of_a_file_system_must_be_mapped),
         };
 
         return cmocka_run_group_tests_name(__FILE__, tests, set_up, tear_down);

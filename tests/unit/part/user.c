@@ -136,6 +136,20 @@ static void a_process_has_exactly_these_ids_and_groups(void **state)
         IN_CHILD(become_somebody, NULL);
 }
 
+static void where_setgroups_is_denied_only_the_gid_can_be_listed(void **state)
+{
+        struct user_plan r;
+
+        (void)state;
+        assert_int_equal(plan("{'uid': 5, 'gid': 6, 'additionalGids': [6, 6]}", &mapped, &r), 0);
+        assert_int_equal(user_plan_no_setgroups(&r, &error), 0);
+        assert_true(r.keep_groups);
+        assert_int_equal(plan("{'uid': 5, 'gid': 6, 'additionalGids': [6, 7]}", &mapped, &r), 0);
+        assert_int_equal(user_plan_no_setgroups(&r, &error), -1);
+        assert_string_equal(error.text, "process.user.additionalGids[1]: group 7 cannot be set "
+                                        "where setgroups is denied");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -145,6 +159,7 @@ int main(void)
                 cmocka_unit_test(the_umask_is_022_unless_given),
                 cmocka_unit_test(groups_can_be_kept),
                 cmocka_unit_test(a_process_has_exactly_these_ids_and_groups),
+                cmocka_unit_test(where_setgroups_is_denied_only_the_gid_can_be_listed),
         };
 
         return RUN(tests);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 char *file_read_fd(int fd, struct arena *a, size_t max, size_t *ret_len, struct err *e)
 {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
         struct stat st;
         size_t room = max, len = 0;
         char *buf;
@@ -30,7 +32,7 @@ char *file_read_fd(int fd, struct arena *a, size_t max, size_t *ret_len, struct 
         for (;;) {
                 ssize_t n = read(fd, buf + len, room - len);
 
-                if (n < 0 && errno == EINTR)
+                if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&p, 1, -1) >= 0)))
                         continue;
                 if (n < 0) {
                         err_sys(e, errno, "cannot read");

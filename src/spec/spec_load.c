@@ -9,18 +9,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int read_text(int dir, const char *name, struct arena *a, struct json_source *ret,
                      struct err *e)
 {
-        /* O_NONBLOCK: a FIFO in the file's place must not hang the runtime. */
+        /* O_NONBLOCK: a FIFO in the place of a bundle's file must not hang the runtime;
+         * what a caller names itself may be a pipe. */
         autoclose int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
 
         if (fd < 0 && errno == ENOENT)
                 return err_set(e, "JSON specification file %s not found", name);
         if (fd < 0)
                 return err_sys(e, errno, "cannot open %s", name);
+        if (dir != AT_FDCWD && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+                return err_set(e, "%s is not a regular file", name);
         ret->text = file_read_fd(fd, a, JSON_BYTES_MAX, &ret->len, e);
         if (!ret->text)
                 return err_in(e, "%s", name);

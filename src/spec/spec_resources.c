@@ -16,7 +16,7 @@ int spec_load_resources(const char *path, struct arena *a, struct spec_resources
         struct json_source src = { .name = is_stdin ? "standard input" : path,
                                    .arena = a,
                                    .warn = true };
-        /* O_NONBLOCK: a FIFO in the file's place must not hang the runtime. */
+        /* O_NONBLOCK: a FIFO that nobody writes to must not hang the runtime. */
         autoclose int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                                     : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 

@@ -1,6 +1,10 @@
 """update: what callers send, what is kept, and what this tree cannot do."""
 
 import json
+import os
+import shlex
+import subprocess
+import time
 
 import pytest
 
@@ -39,6 +43,22 @@ def test_a_file_does_too(running, tmp_path):
     running.ok("update", "--resources", tmp_path / "r", "c")
     assert running.fails("update", "-r", tmp_path / "nosuch", "c") == \
         f"update c: cannot open {tmp_path}/nosuch: ENOENT"
+
+
+def test_a_document_may_come_slowly_and_by_a_pipe(running, tmp_path):
+    """Also through one in non-blocking mode, and one that the shell has made."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    p = running.popen("update", "-r", "-", "c", stdin=reader, stderr=subprocess.PIPE)
+    for part in ('{"memory"', ':{"limit"', ":-1}}"):
+        time.sleep(0.02)  # it has to wait for the next part
+        os.write(writer, part.encode())
+    os.close(writer)
+    os.close(reader)
+    assert (p.communicate(timeout=30)[1], p.returncode) == ("", 0)
+    command = shlex.join(running.command("update")) + ' -r <(sleep 0.05; echo "{}") c'
+    r = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
+    assert (r.returncode, r.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("text,place", [

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Read all of FD into the arena, NUL-terminated; RET_LEN gets its length.
+/* Read all of FD, also if that takes waiting for a pipe's other end, into the arena,
+ * NUL-terminated; RET_LEN gets its length.
  * More than MAX bytes is an error. NULL with E set on failure. */
 char *file_read_fd(int fd, struct arena *a, size_t max, size_t *ret_len, struct err *e);
 

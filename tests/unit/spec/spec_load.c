@@ -158,7 +158,7 @@ static void a_missing_file_and_a_fifo_are_no_hang(void **state)
         assert_string_equal(error.text, "JSON specification file config.json not found");
         assert_int_equal(mkfifoat(fd, "config.json", 0600), 0);
         assert_int_equal(spec_load(fd, "config.json", true, test_arena(), &file, &error), -1);
-        assert_string_equal(error.text, "config.json:1:1: not JSON: premature EOF");
+        assert_string_equal(error.text, "config.json is not a regular file");
         unlinkat(fd, "config.json", 0);
         rmdir(dir);
         close(fd);

@@ -365,8 +365,8 @@ def test_pipes_of_a_detached_container_belong_to_its_user(kenro, bundle):
 
 def test_records_are_whole_and_for_root_only(created):
     directory = created.root / "c"
-    assert directory.stat().st_mode & 0o7777 == 0o700
-    assert created.root.stat().st_mode & 0o7777 == 0o700
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert created.root.stat().st_mode & 0o777 == 0o700
     json.loads((directory / "state.json").read_text())
     assert not [name for name in os.listdir(directory) if "tmp" in name]
 

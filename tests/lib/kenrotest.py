@@ -105,9 +105,9 @@ def make_rootfs(path):
     subprocess.run(["cp", "-a", _template, path], check=True)
 
 
-def debian_tree(suite, *packages):
+def debian_tree(suite, *packages, name=None):
     """Debian by debootstrap: made once for all builds, not to be changed."""
-    path = Path(__file__).parents[2] / "build/trees" / suite
+    path = Path(__file__).parents[2] / "build/trees" / (name or suite)
     subprocess.run([Path(__file__).parent / "debian-tree", suite, path, *packages], check=True,
                    timeout=900)
     return path

@@ -112,6 +112,7 @@ static int make(const struct mount_entry *m, const struct mount_param *more, str
         r = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)m->o.set);
         return r < 0 ? fs_error(fs, -r, "cannot be mounted", m->type, e) : r;
 }
+
 int mount_make(const struct mount_entry *m, const struct mount_param *more, struct err *e)
 {
         int fd = make(m, more, e);

@@ -68,7 +68,7 @@ int container_check_id(const char *id, struct err *e)
 static int no_directory(const char *path, struct err *e)
 {
         err_sys(e, errno, "cannot make the directory %s", path);
-        if (e->num != EACCES || geteuid() == 0)
+        if (e->num != EACCES || (geteuid() == 0 && host_has_all_ids()))
                 return -1;
         return err_hint(e, "set XDG_RUNTIME_DIR to a directory of one's own, or use --root");
 }

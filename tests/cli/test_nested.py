@@ -247,6 +247,26 @@ def test_root_of_an_engines_user_namespace(engine):
 
 
 @needs_uidmap
+def test_an_engine_without_a_runtime_directory_is_told_so(engine):
+    line = engine.fails("run", "-b", engine.bundle(config()), "c", env={"PATH": "/usr/bin:/bin"})
+    assert line.startswith("run c: cannot make the directory /run/kenro: EACCES (set XDG_RUNTIME")
+
+
+@needs_uidmap
+def test_a_user_namespace_within_an_engines(engine):
+    """As Podman's --userns=keep-id has it."""
+    c = config("/bin/cat", "/proc/self/uid_map", user={"uid": 1000, "gid": 1000})
+    c["linux"]["namespaces"].append({"type": "user"})
+    c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [
+        {"containerID": 0, "hostID": 1, "size": 1000},
+        {"containerID": 1000, "hostID": 0, "size": 1},
+        {"containerID": 1001, "hostID": 1001, "size": 64000}]
+    out = engine.ok("run", "-b", engine.bundle(c), "c").splitlines()
+    assert [line.split() for line in out] == [["0", "1", "1000"], ["1000", "0", "1"],
+                                              ["1001", "1001", "64000"]]
+
+
+@needs_uidmap
 def test_a_pod_of_an_engine(engine):
     """A new user namespace beside a network that exists already belongs to the engine."""
     engine.ok("run", "-d", "-b", engine.bundle(config("/bin/sleep", "1000"), "one"), "one")

@@ -3,6 +3,7 @@ user makes for it."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def outer(*args):
     return c
 
 
+def install(rootfs):
+    """kenro, and the libraries of a build that is not static."""
+    shutil.copy2(KENRO, rootfs / "bin/kenro")
+    libraries = subprocess.run(["ldd", KENRO], capture_output=True, text=True).stdout
+    for path in re.findall(r"(/\S+) \(0x", libraries):
+        (rootfs / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, rootfs / path[1:])
+
+
 class Outer:
     """A running container with kenro in it, and a bundle for an inner one."""
 
@@ -47,7 +57,7 @@ class Outer:
         if not self.inner.exists():
             self.inner.mkdir()
             make_rootfs(self.inner / "rootfs")
-            shutil.copy2(KENRO, bundle / "rootfs/bin/kenro")
+            install(bundle / "rootfs")
             subprocess.run(["chown", "-R", "--no-dereference", "100000:100000",
                             bundle / "rootfs"], check=True)
         c["process"]["args"] = ["/bin/sleep", "1000"]

@@ -19,7 +19,7 @@ for f in passwd group subuid subgid; do
 done
 [ -z "$2" ] || echo $$ >"$2/cgroup.procs" || exit 99
 shift 2
-exec setpriv --reuid {uid} --regid {uid} --clear-groups --inh-caps=-all -- "$@"
+exec setpriv --reuid {uid} --regid {uid} {groups} --inh-caps=-all -- "$@"
 """
 
 
@@ -39,6 +39,7 @@ class User(Runtime):
             (self.etc / name).write_text("tester:%d:%d\n" % SUBIDS)
         self.env = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(self.run_dir)}
         self.cgroup = ""
+        self.groups = "--clear-groups"
         shutil.copy2(KENRO, self.home / "kenro")
         super().__init__(self.run_dir / "kenro", str(self.home / "kenro"))
 
@@ -60,7 +61,7 @@ class User(Runtime):
 
     def prefix(self):
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                AS_USER.format(uid=self.uid), "sh", str(self.etc), str(self.cgroup)]
+                AS_USER.format(uid=self.uid, groups=self.groups), "sh", str(self.etc), str(self.cgroup)]
 
     def command(self, *args):
         return [*self.prefix(), self.binary, *map(str, args)]

@@ -10,14 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEVELS_MAX = 4 << 20 };
+/* A container that makes groups faster than they are looked at must not hold us. */
+enum { GROUPS_MAX = 1 << 20 };
 
 /* The way from the top down to where a walk is. A group cannot be moved, so ".."
  * leads back up, and an offset in a directory of kernfs holds for the next
  * descriptor too: any depth needs one descriptor and eight bytes a level. */
 struct walk {
         int fd;
-        size_t depth;
+        size_t depth, groups;
         off_t *at; /* of each level: behind the group that was entered last */
 };
 
@@ -98,7 +99,7 @@ static int step(struct walk *w)
         r = go(w, name);
         if (r == -ENOENT)
                 return 0; /* removed meanwhile */
-        if (r < 0 || w->depth + 1 == LEVELS_MAX)
+        if (r < 0 || ++w->groups == GROUPS_MAX)
                 return r < 0 ? r : -E2BIG;
         w->at[++w->depth] = 0;
         return 1;
@@ -129,9 +130,9 @@ int cgroup_each_process(int cgroup_fd, int (*fn)(pid_t pid, void *arg), void *ar
         struct err ignored;
         int r = w.fd < 0 ? -errno : visit(w.fd, fn, arg);
 
-        /* Only the levels that are reached cost memory. */
-        if (r == 0 && (arena_init(&memory, LEVELS_MAX * sizeof(*w.at), &ignored) < 0 ||
-                       !(w.at = ARENA_NEW(&memory, off_t, LEVELS_MAX, &ignored))))
+        /* As many levels as groups; only those that are reached cost memory. */
+        if (r == 0 && (arena_init(&memory, GROUPS_MAX * sizeof(*w.at), &ignored) < 0 ||
+                       !(w.at = ARENA_NEW(&memory, off_t, GROUPS_MAX, &ignored))))
                 r = -ENOMEM;
         if (r == 0)
                 r = walk_below(&w, fn, arg);

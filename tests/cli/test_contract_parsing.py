@@ -197,19 +197,6 @@ def test_debug_tells_what_each_step_took(kenro, bundle):
     assert "privileges" in steps and "commit" not in steps
 
 
-def test_debug_of_a_filter_that_denies_clocks(kenro, bundle):
-    """A time is only taken where no filter is loaded yet."""
-    c = config()
-    c["process"]["noNewPrivileges"] = False
-    c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-        {"names": ["clock_gettime", "gettimeofday", "time"], "action": "SCMP_ACT_KILL_PROCESS"}]}
-    write_config(bundle, c)
-    for _ in range(2):
-        assert kenro.run("--debug", "run", "-b", bundle, "c").returncode == 0
-        c["process"]["noNewPrivileges"] = True
-        write_config(bundle, c)
-
-
 # ---- names and versions -----------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["runc", "crun", "kenro", "docker-runc"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -99,29 +100,33 @@ def test_without_a_pid_namespace_of_its_own_it_is_refused(kenro, bundle, joined)
         "(give the container a pid namespace of its own)")
 
 
+def make_node(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    os.mknod(directory / "node", 0o20666, os.makedev(1, 3))
+    os.chmod(directory / "node", 0o666)
+
+
 @pytest.mark.parametrize("user", [False, True])
 def test_a_device_that_the_image_brings_cannot_be_opened(kenro, bundle, user):
-    """No device program: the nodes are of no use instead."""
-    os.mknod(bundle / "rootfs/node", 0o20666, os.makedev(1, 3))
-    os.chmod(bundle / "rootfs/node", 0o666)
-    (bundle / "volume").mkdir()
-    os.mknod(bundle / "volume/node", 0o20666, os.makedev(1, 3))
-    os.chmod(bundle / "volume/node", 0o666)
-    for name in ("volume", "tmp"):
-        (bundle / "rootfs" / name).mkdir(exist_ok=True)
-    c = shell("for f in /node /volume/node /tmp/node; do echo x >$f || echo $f; done; "
-              "echo x >/dev/null && echo fine")
-    (bundle / "tmp").mkdir()
-    os.mknod(bundle / "tmp/node", 0o20666, os.makedev(1, 3))
-    os.chmod(bundle / "tmp/node", 0o666)
-    for name, options in (("volume", ["bind", "dev"]), ("tmp", ["rbind", "rdev"])):
-        c["mounts"].append({"destination": f"/{name}", "type": "bind",
-                            "source": str(bundle / name), "options": options})
-    if user:
-        user_namespace(c)
-    write_config(bundle, c)
-    r = kenro.run(*DISABLED, "run", "-b", bundle, "c")
-    assert r.stdout.split() == ["/node", "/volume/node", "/tmp/node", "fine"], r.stderr
+    """No device program: the nodes are of no use instead, whatever the options say."""
+    (bundle / "tree/below").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "below", bundle / "tree/below"], check=True)
+    try:
+        for name in ("rootfs", "volume", "tree", "tree/below"):
+            make_node(bundle / name)
+        for name in ("volume", "tree"):
+            (bundle / "rootfs" / name).mkdir()
+        c = shell("for f in /node /volume/node /tree/node /tree/below/node; do "
+                  "echo x >$f || echo $f; done; echo x >/dev/null && echo fine")
+        for name, options in (("volume", ["bind", "dev"]), ("tree", ["rbind", "rdev"])):
+            c["mounts"].append({"destination": f"/{name}", "type": "bind", "options": options,
+                                "source": str(bundle / name)})
+        write_config(bundle, user_namespace(c) if user else c)
+        r = kenro.run(*DISABLED, "run", "-b", bundle, "c")
+        assert r.stdout.split() == ["/node", "/volume/node", "/tree/node", "/tree/below/node",
+                                    "fine"], r.stderr
+    finally:
+        subprocess.run(["umount", bundle / "tree/below"], check=True)
 
 
 @pytest.mark.parametrize("cap", ["CAP_MKNOD", "CAP_SYS_ADMIN"])

@@ -283,9 +283,7 @@ static int shut_out_devices(const struct spec *s, struct plan *r, struct err *e)
                         continue;
                 if (m->kind != MOUNT_FS && m->kind != MOUNT_CHANGE)
                         m->o.rset |= MOUNT_ATTR_NODEV;
-                m->o.set |= MOUNT_ATTR_NODEV;
-                m->o.rclear &= ~(uint64_t)MOUNT_ATTR_NODEV;
-                m->o.clear &= ~(uint64_t)MOUNT_ATTR_NODEV;
+                m->o.set |= MOUNT_ATTR_NODEV; /* mount_setattr(2) clears first */
         }
         return 0;
 }

@@ -110,7 +110,8 @@ def test_a_warning_of_groff_would_be_seen():
 
 
 def test_pages_and_completion_are_those_of_this_tree(tmp_path):
-    subprocess.run([BUILD / "docs/page", PROSE, tmp_path / "man8", "0.1.0"], check=True)
+    version = out(KENRO, "--version").split()[2]
+    subprocess.run([BUILD / "docs/page", PROSE, tmp_path / "man8", version], check=True)
     for page in PAGES.iterdir():
         assert (tmp_path / "man8" / page.name).read_text() == page.read_text()
     for shell, script in (("bash", BASH), ("zsh", ZSH), ("fish", FISH)):

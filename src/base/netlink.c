@@ -80,7 +80,7 @@ const void *netlink_find(const struct nlmsghdr *h, size_t len, uint16_t type, si
                 if (a->rta_len < sizeof(*a) || at + a->rta_len > h->nlmsg_len)
                         return NULL;
                 if ((a->rta_type & NLA_TYPE_MASK) == type)
-                        return a->rta_len >= RTA_LENGTH(size) ? RTA_DATA(a) : NULL;
+                        return a->rta_len >= RTA_LENGTH(size) ? netlink_value(a) : NULL;
                 at += RTA_ALIGN(a->rta_len);
         }
         return NULL;
@@ -89,7 +89,7 @@ const void *netlink_find(const struct nlmsghdr *h, size_t len, uint16_t type, si
 /* NLMSG_ERROR is also what says that all went well. */
 static int result(struct netlink *n, const struct nlmsghdr *h)
 {
-        const struct nlmsgerr *err = NLMSG_DATA(h);
+        const struct nlmsgerr *err = netlink_data(h);
         const char *why = NULL;
 
         if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*err)))

@@ -85,7 +85,7 @@ static int save(struct saving *s, const struct nlmsghdr *h, const struct nlmsghd
 static int save_address(const struct nlmsghdr *h, void *arg)
 {
         struct saving *s = arg;
-        const struct ifaddrmsg *i = NLMSG_DATA(h);
+        const struct ifaddrmsg *i = netlink_data(h);
 
         if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)) ||
             i->ifa_index != s->d->index)
@@ -101,7 +101,7 @@ static int save_address(const struct nlmsghdr *h, void *arg)
 static int save_route(const struct nlmsghdr *h, void *arg)
 {
         struct saving *s = arg;
-        const struct rtmsg *i = NLMSG_DATA(h);
+        const struct rtmsg *i = netlink_data(h);
         const uint32_t *oif;
 
         if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
@@ -135,7 +135,7 @@ static int save_all(struct netdev_moved *m, struct netdev_device *d, struct err 
 /* config-linux.md: permanent, of global scope. */
 static bool is_kept(const struct nlmsghdr *h)
 {
-        const struct ifaddrmsg *i = NLMSG_DATA(h);
+        const struct ifaddrmsg *i = netlink_data(h);
         const uint32_t *flags = netlink_find(h, sizeof(*i), IFA_FLAGS, sizeof(*flags));
 
         return (flags ? *flags : i->ifa_flags) & IFA_F_PERMANENT &&
@@ -144,7 +144,7 @@ static bool is_kept(const struct nlmsghdr *h)
 
 static bool is_main_route(const struct nlmsghdr *h)
 {
-        const struct rtmsg *i = NLMSG_DATA(h);
+        const struct rtmsg *i = netlink_data(h);
 
         return i->rtm_table == RT_TABLE_MAIN && i->rtm_protocol != RTPROT_DHCP;
 }

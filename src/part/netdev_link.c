@@ -9,7 +9,7 @@
 static int read_link(const struct nlmsghdr *h, void *arg)
 {
         struct netdev_link *l = arg;
-        const struct ifinfomsg *i = NLMSG_DATA(h);
+        const struct ifinfomsg *i = netlink_data(h);
         const char *name = netlink_find(h, sizeof(*i), IFLA_IFNAME, 1);
         const uint32_t *master = netlink_find(h, sizeof(*i), IFLA_MASTER, sizeof(*master));
 
@@ -121,7 +121,7 @@ static void add_all(struct netlink_request *r, const struct nlmsghdr *h, size_t 
                 if (a->rta_len < sizeof(*a) || at + a->rta_len > h->nlmsg_len)
                         return;
                 if (!is_one_of(a->rta_type & NLA_TYPE_MASK, left_out))
-                        netlink_add(r, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
+                        netlink_add(r, a->rta_type, netlink_value(a), RTA_PAYLOAD(a));
                 at += RTA_ALIGN(a->rta_len);
         }
 }
@@ -135,7 +135,7 @@ int netdev_link_address(struct netlink *n, const struct nlmsghdr *h, uint32_t in
                         const char *label)
 {
         static const uint16_t none[] = { 0 }, labels[] = { IFA_LABEL, 0 };
-        struct ifaddrmsg i = *(const struct ifaddrmsg *)NLMSG_DATA(h);
+        struct ifaddrmsg i = *(const struct ifaddrmsg *)netlink_data(h);
         const char *has = netlink_find(h, sizeof(i), IFA_LABEL, 1);
         struct netlink_request r;
 
@@ -148,7 +148,7 @@ int netdev_link_address(struct netlink *n, const struct nlmsghdr *h, uint32_t in
 int netdev_link_route(struct netlink *n, const struct nlmsghdr *h, uint32_t index)
 {
         static const uint16_t left_out[] = { RTA_OIF, RTA_CACHEINFO, 0 };
-        struct rtmsg i = *(const struct rtmsg *)NLMSG_DATA(h);
+        struct rtmsg i = *(const struct rtmsg *)netlink_data(h);
         struct netlink_request r;
 
         i.rtm_flags &= RTNH_F_ONLINK; /* the others tell, and are not for the asking */

@@ -38,6 +38,17 @@ void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags, con
                    size_t len);
 void netlink_add(struct netlink_request *r, uint16_t type, const void *data, size_t len);
 
+/* NLMSG_DATA and RTA_DATA of what is only read: these cast const away. */
+static inline const void *netlink_data(const struct nlmsghdr *h)
+{
+        return (const char *)h + NLMSG_HDRLEN;
+}
+
+static inline const void *netlink_value(const struct rtattr *a)
+{
+        return (const char *)a + RTA_LENGTH(0);
+}
+
 /* A message of an answer. Not 0 ends the request with that. */
 typedef int netlink_each(const struct nlmsghdr *h, void *arg);
 

@@ -131,12 +131,25 @@ static void check_environment(const struct program_plan *p)
         }
 }
 
+/* What reaches the kernel is one line, and in its ranges. */
+static void check_attributes(const struct process_plan *p)
+{
+        const struct sched_request *s = &p->sched.request;
+
+        HOLDS(!p->lsm.command || !strchr(p->lsm.command, '\n'), p->lsm.command);
+        HOLDS(!p->lsm.selinux || !strchr(p->lsm.selinux, '\n'), p->lsm.selinux);
+        HOLDS(s->nice >= -20 && s->nice <= 19 && s->priority <= 99, NULL);
+        HOLDS(s->runtime <= s->deadline && s->period <= INT64_MAX, NULL);
+        HOLDS((p->ioprio.value & 0x1fff) <= 7 && p->ioprio.value >> 13 <= 3, NULL);
+}
+
 void fuzz_check_process(const struct spec_process *s, const struct process_plan *p)
 {
         const struct program_plan *program = &p->program;
 
         check_caps(&p->caps);
         check_environment(program);
+        check_attributes(p);
         fuzz_check_clean(program->cwd);
         HOLDS(p->user.uid <= SPEC_ID_MAX && p->user.gid <= SPEC_ID_MAX, NULL);
         HOLDS(p->user.umask <= 0777, NULL);

@@ -17,6 +17,8 @@ static const char *bounding[] = { "CAP_CHOWN", "CAP_KILL", "CAP_SYS_ADMIN" };
 static struct spec_capabilities ceiling = { .bounding = { bounding, 3 } };
 static const struct spec_process container = { .no_new_privileges = true,
                                                .capabilities = &ceiling };
+static struct spec_linux container_linux;
+static const struct spec container_spec = { .linux_ = &container_linux };
 static struct id_mapping mapping = { 0, 100000, 65536 };
 static const struct id_mappings mappings = { &mapping, 1 };
 
@@ -35,10 +37,12 @@ static bool is_bounded(const struct spec_process *p)
 static void plan(struct spec_process *p, struct arena *a, struct arena *scratch)
 {
         const struct process_input in = { .process = p,
+                                          .container = &container_spec,
                                           .uids = &mappings,
                                           .gids = &mappings,
                                           .host = &fuzz_host,
-                                          .own_user = true };
+                                          .own_user = true,
+                                          .exec = true };
         struct process_plan r;
         struct err e = { 0 };
 

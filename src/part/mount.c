@@ -17,7 +17,7 @@
 
 /* File systems of which one instance serves many mounts: "ro" for the super
  * block would reach beyond this mount, so only the mount gets it. */
-static bool is_shared_type(const char *type)
+bool mount_is_shared_type(const char *type)
 {
         static const char *const types[] = { "cgroup2", "mqueue", "proc", "sysfs" };
 
@@ -63,7 +63,7 @@ static int set_params(int fs, const struct mount_entry *m, const struct mount_pa
 
         if (m->source && *m->source && set_param(fs, m, &source, e) < 0)
                 return -1;
-        if (m->o.set & MOUNT_ATTR_RDONLY && !is_shared_type(m->type) &&
+        if (m->o.set & MOUNT_ATTR_RDONLY && !mount_is_shared_type(m->type) &&
             set_param(fs, m, &ro, e) < 0)
                 return -1;
         for (; more && more->key; more++)
@@ -271,6 +271,27 @@ static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
         return set_attrs(at, &m->o, e);
 }
 
+/* New options for a file system that an earlier entry has made. */
+static int reconfigure(const struct mount_entry *m, int root_fd, struct err *e)
+{
+        static const struct mount_param rw[] = { { "rw", NULL }, { 0 } };
+        autoclose int at = path_open_in(root_fd, m->dest, O_PATH, 0);
+        autoclose int fs = -1;
+        int r;
+
+        if (at < 0)
+                return err_sys(e, -at, "cannot open %s in the container", m->dest);
+        fs = sys_fspick(at, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+        if (fs < 0)
+                return err_sys(e, -fs, "cannot reconfigure the %s", m->type);
+        if (set_params(fs, m, m->o.clear & MOUNT_ATTR_RDONLY ? rw : NULL, e) < 0)
+                return -1;
+        r = sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+        if (r < 0)
+                return fs_error(fs, -r, "cannot be reconfigured", m->type, e);
+        return set_attrs(at, &m->o, e);
+}
+
 /* A tmpfs looks like the directory that it covers, but for what its options say; with
  * a copy of what is in there it belongs to the same owner, too. */
 static int make_tmpfs(const struct mount_entry *m, int root_fd, struct err *e)
@@ -333,6 +354,8 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
 
         if (m->kind == MOUNT_CHANGE)
                 return change_flags(m, root_fd, e);
+        if (m->kind == MOUNT_RECONFIGURE)
+                return reconfigure(m, root_fd, e);
         if (m->kind == MOUNT_FS)
                 tree = made = make_fs(m, root_fd, given->proc_fd, e);
         else if (m->kind == MOUNT_INSIDE)

@@ -18,7 +18,8 @@
 struct where {
         const struct bundle *bundle;
         const struct spec_linux *linux_;
-        struct stat root; /* the root file system's directory */
+        const struct mount_plan *before; /* the entries so far */
+        struct stat root;                /* the root file system's directory */
 };
 
 /* Files of procfs that a container may have replaced, as lxcfs does it. Not
@@ -112,11 +113,16 @@ static int below_root(const char *source, const struct where *w, char clean[PATH
 }
 
 /* By its own mappings, or else by the container's. */
-static int plan_idmap(struct mount_entry *m, const struct spec_mount *sm,
-                      const struct spec_linux *l, struct err *e)
+static int plan_idmap(struct mount_entry *m, const struct spec_mount *sm, const struct where *w,
+                      struct err *e)
 {
+        const struct spec_linux *l = w->linux_;
+
         if (!m->o.idmap && sm->uid_mappings.n == 0)
                 return 0;
+        if (w->bundle->later)
+                return err_set(e, "ids of a mount are mapped with the rights of the host's root "
+                                  "only");
         if (m->kind == MOUNT_INSIDE)
                 return err_set(e, "a source in the root file system cannot be id-mapped");
         if (m->kind != MOUNT_BIND)
@@ -186,7 +192,7 @@ static int plan_copy_up(struct mount_entry *m, struct err *e)
 {
         if (!m->o.copy_up)
                 return 0;
-        if (m->o.bind || strcmp(m->type, "tmpfs") != 0)
+        if (m->kind != MOUNT_FS || strcmp(m->type, "tmpfs") != 0)
                 return err_set(e, "'tmpcopyup' is for a tmpfs");
         if (strcmp(m->dest, "/dev") == 0)
                 return err_set(e, "'tmpcopyup' is not for /dev: nothing there comes from the "
@@ -196,10 +202,29 @@ static int plan_copy_up(struct mount_entry *m, struct err *e)
         return 0;
 }
 
-static int plan_fs(struct mount_entry *m, struct err *e)
+/* Only what is the container's own: a reconfigured file system is so for everybody. */
+static int plan_remount(struct mount_entry *m, const struct mount_plan *before, struct err *e)
+{
+        for (size_t i = before->n; i > 0; i--) {
+                const struct mount_entry *b = &before->v[i - 1];
+
+                if (strcmp(b->dest, m->dest) != 0)
+                        continue;
+                if (b->kind != MOUNT_FS || mount_is_shared_type(b->type))
+                        break;
+                m->kind = MOUNT_RECONFIGURE;
+                m->type = b->type;
+                m->source = NULL;
+                return 0;
+        }
+        err_set(e, "only a file system of the container's own can be remounted");
+        return err_hint(e, "with 'bind' only the flags of the mount are changed");
+}
+
+static int plan_fs(struct mount_entry *m, const struct where *w, struct err *e)
 {
         if (m->o.remount)
-                return err_set(e, "'remount' without 'bind' is not supported yet");
+                return plan_remount(m, w->before, e);
         if (strcmp(m->type, "cgroup") == 0) {
                 m->type = "cgroup2";
                 drop_v1(&m->o);
@@ -226,9 +251,9 @@ static int plan_one(const struct spec_mount *sm, const struct where *w, struct a
                 return -1;
         if (strcmp(m->type, "bind") == 0)
                 m->o.bind = true;
-        if ((m->o.bind ? plan_bind(m, w, a, e) : plan_fs(m, e)) < 0)
+        if ((m->o.bind ? plan_bind(m, w, a, e) : plan_fs(m, w, e)) < 0)
                 return -1;
-        if (plan_idmap(m, sm, w->linux_, e) < 0 || plan_copy_up(m, e) < 0)
+        if (plan_idmap(m, sm, w, e) < 0 || plan_copy_up(m, e) < 0)
                 return -1;
         return check_dest(m, e);
 }
@@ -274,6 +299,7 @@ int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs,
         struct where w = { .bundle = b, .linux_ = s->linux_ };
         struct mount_plan r = { .dev = -1 };
 
+        w.before = &r;
         if (stat(rootfs, &w.root) < 0)
                 return err_sys(e, errno, "root.path: cannot stat %s", rootfs);
 
@@ -304,7 +330,8 @@ void mount_plan_no_devices(struct mount_plan *p)
         for (size_t i = 0; i < p->n; i++) {
                 struct mount_options *o = &p->v[i].o;
 
-                if (p->v[i].kind == MOUNT_FS || p->v[i].kind == MOUNT_DEV || is_node(&p->v[i]))
+                if (p->v[i].kind == MOUNT_FS || p->v[i].kind == MOUNT_DEV ||
+                    p->v[i].kind == MOUNT_RECONFIGURE || is_node(&p->v[i]))
                         continue; /* these have no nodes, or must have them */
                 o->rset |= p->v[i].kind == MOUNT_CHANGE ? 0 : MOUNT_ATTR_NODEV;
                 o->rclear &= ~(uint64_t)MOUNT_ATTR_NODEV;

@@ -330,6 +330,16 @@ static int build_cgroup(const struct spec *s, const struct plan_input *in, struc
         return 0;
 }
 
+static int build_network(const struct spec *s, const struct host *h, struct arena *a,
+                         struct plan *r, struct err *e)
+{
+        r->loopback = spec_namespace_new(s, CLONE_NEWNET);
+        if (s->linux_->net_devices.n > 0 && !(h->cap_permitted & 1ull << CAP_NET_ADMIN))
+                return err_set(e, "linux.netDevices: needs CAP_NET_ADMIN on the host");
+        return netdev_plan(s, namespace_is_own(s, &r->ns, CLONE_NEWNET),
+                           namespace_join_fd(&r->ns, CLONE_NEWNET), a, &r->netdev, e);
+}
+
 int plan_build(const struct plan_input *in, struct arena *a, struct arena *scratch,
                struct plan *ret, struct err *e)
 {
@@ -349,10 +359,8 @@ int plan_build(const struct plan_input *in, struct arena *a, struct arena *scrat
             sysctl_plan(&l.sysctl, own_namespaces(&s, &r.ns), a, &r.sysctl, e) < 0 ||
             rootfs_plan(&s, &bundle, r.ns.mount_joined, a, &r.rootfs, e) < 0)
                 return -1;
-        r.loopback = spec_namespace_new(&s, CLONE_NEWNET);
         r.mount_label = label_of_mounts(&s);
-        if (netdev_plan(&s, namespace_is_own(&s, &r.ns, CLONE_NEWNET),
-                        namespace_join_fd(&r.ns, CLONE_NEWNET), a, &r.netdev, e) < 0)
+        if (build_network(&s, in->host, a, &r, e) < 0)
                 return -1;
         if (build_uts(&s, &r, e) < 0 || build_mounts(&s, &bundle, in->host, a, &r, e) < 0 ||
             label_mounts(&s, in->host, &r.mount, a, e) < 0 ||

@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
+import kenrotest
 from kenrotest import config, shell, user_namespace, write_config
+from rootless import User, rootless
 
 SEEN = "stat -c '%n %u:%g' /data/* /data/sub/*; : >/data/new; : >/data/sub/new"
 FILES = {"root": (0, 0), "user": (7, 8), "other": (5000, 5001)}
@@ -148,3 +150,17 @@ def test_a_file_system_that_cannot_be_mapped_is_named_and_nothing_stays(kenro, b
         "create c: mounts[6] (/data): cannot map the ids of the source /sys/kernel: EINVAL " \
         "(its file system cannot do that with this kernel)"
     assert "ok" in kenro.ok("check", bundle)  # only the kernel can tell
+
+
+def test_an_ordinary_user_hears_that_it_takes_root():
+    user = User()
+    try:
+        with kenrotest.leaves_nothing(user):
+            c = rootless("/bin/true")
+            c["mounts"].append(mount("/etc", "bind", "idmap"))
+            b = user.bundle(c)
+            for command in (("create", "-b", b, "c"), ("check", b)):
+                assert "(/data): ids of a mount are mapped with the rights of the host's root only" \
+                    in user.fails(*command)
+    finally:
+        user.close()

@@ -143,7 +143,8 @@ PLAIN = {
 }
 REFUSED = {
     "iversion": "tmpfs does not take the option 'i_version': EINVAL",
-    "remount": "'remount' without 'bind' is not supported yet",
+    "remount": "only a file system of the container's own can be remounted "
+               "(with 'bind' only the flags of the mount are changed)",
     "idmap": "only a bind mount can be id-mapped",
     "ridmap": "only a bind mount can be id-mapped",
 }
@@ -175,6 +176,48 @@ def test_an_option_that_a_tmpfs_cannot_have_is_named(kenro, bundle, option):
                         "options": [option]})
     write_config(bundle, c)
     assert f"mounts[6] (/data): {REFUSED[option]}" in kenro.fails("create", "-b", bundle, "c")
+
+
+@pytest.mark.parametrize("userns", [False, True], ids=["", "userns"])
+@pytest.mark.parametrize("options,mount,superblock", [
+    (["size=128k"], {"rw"}, {"rw", "size=128k"}), (["ro"], {"ro"}, {"ro", "size=64k"}),
+    (["sync", "noexec"], {"rw", "noexec"}, {"rw", "sync"}),
+])
+def test_a_file_system_of_the_containers_own_is_remounted(kenro, bundle, userns, options, mount,
+                                                          superblock):
+    c = in_namespaces(shell("grep ' /data ' /proc/self/mountinfo"), bundle, userns)
+    c["mounts"] += [{"destination": "/data", "type": "tmpfs", "source": "t",
+                     "options": ["size=64k"]},
+                    {"destination": "/data/", "options": ["remount", *options]}]
+    write_config(bundle, c)
+    fields, tail = (part.split() for part in kenro.ok("run", "-b", bundle, "c").split(" - "))
+    assert mount <= set(fields[5].split(","))
+    assert superblock <= set(tail[2].split(","))
+
+
+def test_a_remount_takes_back_what_was_read_only(kenro, bundle):
+    c = shell("touch /data/x && echo written")
+    c["mounts"] += [{"destination": "/data", "type": "tmpfs", "source": "t", "options": ["ro"]},
+                    {"destination": "/data", "type": "tmpfs", "options": ["remount", "rw"]}]
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c") == "written\n"
+
+
+@pytest.mark.parametrize("options,text", [
+    (["size=many"], "tmpfs does not take the option 'size=many': EINVAL"),
+    (["size=4k"], "Too small a size for current use): EINVAL"),
+    (["nosuidd"], "(did you mean 'nosuid'?)"),
+])
+def test_what_a_remount_cannot_do_is_an_error(kenro, bundle, options, text):
+    (bundle / "rootfs/data").mkdir()
+    (bundle / "rootfs/data/file").write_bytes(b"x" * 20000)
+    c = config()
+    c["mounts"] += [{"destination": "/data", "type": "tmpfs", "source": "t",
+                     "options": ["size=64k", "tmpcopyup"]},
+                    {"destination": "/data", "options": ["remount", *options]}]
+    write_config(bundle, c)
+    line = kenro.fails("create", "-b", bundle, "c")
+    assert line.startswith("create c: mounts[7] (/data): ") and text in line, line
 
 
 def test_every_option_is_tried():

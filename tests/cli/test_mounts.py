@@ -198,7 +198,7 @@ def test_a_bind_from_the_root_file_system_sees_what_is_mounted_there(kenro, bund
      "nothing can be mounted below"),
     ({"destination": "/sys", "type": "ext4", "source": "x"}, "only a sysfs"),
     ({"destination": "/data", "type": "tmpfs", "source": "x", "options": ["remount"]},
-     "not supported yet"),
+     "only a file system of the container's own can be remounted"),
     ({"destination": "/data", "type": "bind", "options": ["bind"]}, "a bind mount needs a source"),
 ])
 def test_a_mount_that_cannot_be_is_refused(kenro, bundle, mount, text):

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+import kenrotest
 from kenrotest import config, shell, user_namespace, wait_until, without, write_config
+from rootless import User, rootless
 
 
 class Host:
@@ -263,3 +265,14 @@ def test_the_hosts_own_namespace_by_path_is_none_of_the_containers(kenro, bundle
     assert "linux.netDevices: needs a network namespace of the container's own" in \
         kenro.fails("create", "-b", bundle, "c")
     assert host.links() == ["lo", "k1", "k0"]
+
+
+def test_an_ordinary_user_cannot_move_the_hosts_devices():
+    user = User()
+    try:
+        with kenrotest.leaves_nothing(user):
+            b = user.bundle(devices(rootless("/bin/true"), lo="eth0"))
+            for command in (("create", "-b", b, "c"), ("check", b)):
+                assert "linux.netDevices: needs CAP_NET_ADMIN on the host" in user.fails(*command)
+    finally:
+        user.close()

@@ -56,6 +56,11 @@ static inline int sys_fsopen(const char *type, unsigned flags)
         return SYS_RESULT(syscall(SYS_fsopen, type, flags));
 }
 
+static inline int sys_fspick(int dir, const char *path, unsigned flags)
+{
+        return SYS_RESULT(syscall(SYS_fspick, dir, path, flags));
+}
+
 static inline int sys_fsconfig(int fd, unsigned cmd, const char *key, const void *value, int aux)
 {
         return SYS_RESULT(syscall(SYS_fsconfig, fd, cmd, key, value, aux));

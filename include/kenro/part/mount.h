@@ -11,11 +11,12 @@
 #include "kenro/spec/spec_load.h"
 
 enum mount_kind {
-        MOUNT_FS,     /* a file system of its own */
-        MOUNT_DEV,    /* the same, at /dev, filled before it is attached */
-        MOUNT_BIND,   /* a tree of the host, opened by the plan */
-        MOUNT_INSIDE, /* a tree of the container, opened when its turn comes */
-        MOUNT_CHANGE, /* "remount,bind": new flags for what is there */
+        MOUNT_FS,          /* a file system of its own */
+        MOUNT_DEV,         /* the same, at /dev, filled before it is attached */
+        MOUNT_BIND,        /* a tree of the host, opened by the plan */
+        MOUNT_INSIDE,      /* a tree of the container, opened when its turn comes */
+        MOUNT_CHANGE,      /* "remount,bind": new flags for what is there */
+        MOUNT_RECONFIGURE, /* "remount": new options for a file system of the container's */
 };
 
 struct mount_entry {
@@ -52,6 +53,9 @@ void mount_plan_no_devices(struct mount_plan *p);
 
 /* The uid= and gid= of file systems must be mapped by the container's user namespace. */
 int mount_plan_check_ids(const struct mount_plan *p, const struct spec *s, struct err *e);
+
+/* One instance serves many mounts, the host's too. */
+bool mount_is_shared_type(const char *type);
 
 /* A detached mount of the file system that M describes: a new descriptor. MORE
  * parameters (ended by a NULL key, or NULL) come before its own. */

@@ -179,10 +179,30 @@ static void a_remount_is_of_a_bind(void **state)
 {
         (void)state;
         REFUSES(MOUNT("/a", TMPFS ", 'options': ['remount', 'ro']"),
-                "(/a): 'remount' without 'bind' is not supported yet");
+                "(/a): only a file system of the container's own can be remounted");
         PLAN(MOUNT("/a", BIND_OF("/does/not/matter", ", 'remount', 'ro'")));
         assert_int_equal(plan.v[1].kind, MOUNT_CHANGE);
         assert_int_equal(plan.v[1].o.set, MOUNT_ATTR_RDONLY);
+}
+
+static void what_is_remounted_was_mounted_before(void **state)
+{
+        (void)state;
+        PLAN(MOUNT("/a", TMPFS),
+             MOUNT("a/", ", 'type': 'none', 'options': ['remount', 'size=1k']"));
+        assert_int_equal(plan.v[2].kind, MOUNT_RECONFIGURE);
+        assert_string_equal(plan.v[2].type, "tmpfs");
+        assert_null(plan.v[2].source);
+        assert_int_equal(TRY(MOUNT("/a", PROC), MOUNT("/a", PROC ", 'options': ['remount']")), -1);
+        assert_int_equal(TRY(MOUNT("/a", TMPFS), MOUNT("/a", BIND_OF("rootfs", "")),
+                             MOUNT("/a", TMPFS ", 'options': ['remount']")),
+                         -1);
+        assert_string_equal(error.text, "mounts[2] (/a): only a file system of the container's own "
+                                        "can be remounted");
+        assert_int_equal(TRY(MOUNT("/a", TMPFS),
+                             MOUNT("/a", TMPFS ", 'options': ['remount', 'tmpcopyup']")),
+                         -1);
+        assert_string_equal(error.text, "mounts[1] (/a): 'tmpcopyup' is for a tmpfs");
 }
 
 static void the_entry_at_fault_is_named(void **state)
@@ -401,6 +421,7 @@ int main(void)
                 cmocka_unit_test(proc_and_sys_are_what_they_seem),
                 cmocka_unit_test(a_bind_mount_has_no_options_of_a_file_system),
                 cmocka_unit_test(a_remount_is_of_a_bind),
+                cmocka_unit_test(what_is_remounted_was_mounted_before),
                 cmocka_unit_test(the_entry_at_fault_is_named),
                 cmocka_unit_test(a_source_in_the_root_means_the_containers_view),
                 cmocka_unit_test(a_relative_source_is_the_bundles),

@@ -1,5 +1,7 @@
 """tmpcopyup: a tmpfs that begins with what the image has there."""
 
+import ctypes
+import multiprocessing
 import os
 import shutil
 import socket
@@ -212,3 +214,45 @@ def test_control_characters_in_a_name_do_not_reach_the_log(kenro, bundle, image)
     (image / name).write_bytes(b"x" * 100000)
     r = run(kenro, bundle, "true", "size=4k")
     assert r.returncode == 1 and r.stderr.count("\n") == 1 and "\x1b" not in r.stderr
+
+
+RENAME_EXCHANGE = 2
+
+
+def swap(image, *pairs):
+    """Exchange the names of each pair until killed: who shares the root file system can."""
+    libc = ctypes.CDLL(None)
+    at = os.open(image, os.O_RDONLY | os.O_DIRECTORY)
+    while True:
+        for a, b in pairs:
+            libc.renameat2(at, a, at, b, RENAME_EXCHANGE)
+
+
+def test_a_neighbour_that_swaps_names_shows_nothing_of_the_host(kenro, bundle, image, tmp_path):
+    canary = tmp_path / "canary"
+    canary.mkdir()
+    (canary / "secret").write_text("secret")
+    (image / "dir").mkdir()
+    (image / "dir/file").write_text("")
+    (image / "link").symlink_to(canary)
+    (image / "plain").write_text("plain")
+    (image / "to-file").symlink_to(canary / "secret")
+    (image / "calm").write_text("calm")
+    os.mkfifo(image / "pipe")  # must not be waited for
+    swapper = multiprocessing.Process(target=swap, args=(
+        image, (b"dir", b"link"), (b"plain", b"to-file"), (b"calm", b"pipe")))
+    swapper.start()
+    started = 0
+    try:
+        for _ in range(25):
+            r = run(kenro, bundle, "cd /data; find . | grep secret; for f in *; do "
+                    "[ -f $f -a ! -L $f ] && cat $f; done")
+            assert "secret" not in r.stdout
+            started += r.returncode == 0
+            assert r.stderr == "" or "tmpcopyup: cannot" in r.stderr, r.stderr
+    finally:
+        swapper.kill()
+        swapper.join()
+        swapper.close()
+    assert (canary / "secret").read_text() == "secret" and os.listdir(canary) == ["secret"]
+    assert started > 0

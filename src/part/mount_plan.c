@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+enum { PARAM_BYTES_MAX = 255 }; /* fsconfig(2): strndup_user(value, 256) */
+
 /* What sources are looked up by. */
 struct where {
         const struct bundle *bundle;
@@ -223,6 +225,11 @@ static int plan_remount(struct mount_entry *m, const struct mount_plan *before, 
 
 static int plan_fs(struct mount_entry *m, const struct where *w, struct err *e)
 {
+        for (size_t i = 0; i < m->o.n_param; i++)
+                if (m->o.param[i].value && strlen(m->o.param[i].value) > PARAM_BYTES_MAX)
+                        return err_set(e,
+                                       "'%.60s' has more than %d bytes, the kernel takes no more",
+                                       m->o.param[i].key, PARAM_BYTES_MAX);
         if (m->o.remount)
                 return plan_remount(m, w->before, e);
         if (strcmp(m->type, "cgroup") == 0) {

@@ -1,7 +1,10 @@
 """mounts, the root, masked and read-only paths."""
 
 import os
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -472,3 +475,27 @@ def test_a_source_in_the_image_is_not_followed_to_the_host(kenro, bundle, source
     write_config(bundle, c)
     assert "mounts[6] (/data): cannot open the source /evil/file in the container: ENOENT" in \
         kenro.fails("run", "-b", bundle, "c")
+
+
+@pytest.mark.parametrize("userns", [False, True], ids=["", "userns"])
+def test_an_overlay_of_directories_of_the_host(kenro, bundle, userns):
+    """Podman's volumes with :O. The container's root looks their names up."""
+    base = Path(tempfile.mkdtemp(prefix="kenro-test-", dir="/tmp"))
+    base.chmod(0o755)
+    dirs = {name: base / name for name in ("lowerdir", "upperdir", "workdir")}
+    for d in dirs.values():
+        d.mkdir()
+        os.chown(d, *[100000 if userns else 0] * 2)
+    (dirs["lowerdir"] / "file").write_text("lower\n")
+    os.chown(dirs["lowerdir"] / "file", *[100000 if userns else 0] * 2)
+    (bundle / "rootfs/data").mkdir()
+    c = shell("cat /data/file; echo upper >/data/file")
+    if userns:
+        user_namespace(c)
+    c["mounts"].append({"destination": "/data", "type": "overlay", "source": "overlay",
+                        "options": [*(f"{k}={v}" for k, v in dirs.items()), "private"]})
+    write_config(bundle, c)
+    assert kenro.ok("run", "-b", bundle, "c") == "lower\n"
+    assert (dirs["lowerdir"] / "file").read_text() == "lower\n"
+    assert (dirs["upperdir"] / "file").read_text() == "upper\n"
+    shutil.rmtree(base)

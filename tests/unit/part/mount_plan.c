@@ -118,6 +118,20 @@ static void a_file_system_has_its_source_and_options(void **state)
         assert_int_equal(plan.v[1].tree_fd, -1);
 }
 
+static void a_value_is_no_longer_than_the_kernel_takes(void **state)
+{
+        char mount[400];
+
+        (void)state;
+        for (int len = 255; len <= 256; len++) {
+                snprintf(mount, sizeof(mount),
+                         "{'destination': '/a'" TMPFS ", 'options': ['x=%0*d']}", len, 0);
+                assert_int_equal(TRY(mount), len == 255 ? 0 : -1);
+        }
+        assert_string_equal(error.text, "mounts[0] (/a): 'x' has more than 255 bytes, the kernel "
+                                        "takes no more");
+}
+
 static void a_cgroup_mount_is_of_version_2(void **state)
 {
         (void)state;
@@ -416,6 +430,7 @@ int main(void)
                 cmocka_unit_test(a_recursively_readonly_dev_is_filled_first_too),
                 cmocka_unit_test(another_file_system_at_dev_stays),
                 cmocka_unit_test(a_file_system_has_its_source_and_options),
+                cmocka_unit_test(a_value_is_no_longer_than_the_kernel_takes),
                 cmocka_unit_test(a_cgroup_mount_is_of_version_2),
                 cmocka_unit_test(nothing_hides_the_root),
                 cmocka_unit_test(proc_and_sys_are_what_they_seem),

@@ -131,6 +131,8 @@ static void print_plan(const struct plan *p)
                 printf("mount: %s %s%s%s\n", p->mount.v[i].type, p->mount.v[i].dest,
                        p->mount.v[i].source ? " from " : "",
                        p->mount.v[i].source ? p->mount.v[i].source : "");
+        for (size_t i = 0; i < p->netdev.n; i++)
+                printf("network device: %s as %s\n", p->netdev.v[i].name, p->netdev.v[i].as);
         printf("ids: %u:%u\n", p->process.user.uid, p->process.user.gid);
         printf("capabilities: bounding %#llx effective %#llx\n",
                (unsigned long long)p->process.caps.bounding,

@@ -248,6 +248,12 @@ def test_after_a_failure_of_one_device_all_are_back(kenro, bundle, host):
     assert host.state() == before
 
 
+def test_the_plan_says_which_devices_move(kenro, bundle, host):
+    write_config(bundle, devices(config(), k0="eth0"))
+    assert "network device: k0 as eth0\n" in kenro.ok("check", "--plan", bundle)
+    assert "k0" in host.links()
+
+
 @pytest.mark.parametrize("name,text", [
     ("nosuch", "linux.netDevices.nosuch: the host has no such network device"),
     ("lo", "linux.netDevices.lo: a loopback device cannot be moved"),

@@ -294,8 +294,8 @@ static int without(const struct cgroup_plan *p, struct err *e)
                 return 0;
         if (!p->rootless || (e->num != EACCES && e->num != EPERM))
                 return -1;
-        return err_hint(e, "an ordinary user needs a group that is delegated to it, and to be in "
-                           "it: systemd-run --user --scope -p Delegate=yes kenro ...");
+        return err_hint(e, "rootless needs no limits + no cgrouppath when no permission is granted "
+                           "for cgroups; systemd-run --user --scope -p Delegate=yes grants it");
 }
 
 int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h,

@@ -12,8 +12,9 @@ void rlimit_plan(const struct spec_process *p, struct rlimit_plan *ret)
 
 static int cannot_set(const struct rlimit_plan *p, size_t i, struct err *e)
 {
-        return err_sys(e, errno, "process.rlimits[%zu]: cannot set %s", i,
-                       name_of(spec_rlimit_names, p->v[i].type.v));
+        err_sys(e, errno, "process.rlimits[%zu]: cannot set %s", i,
+                name_of(spec_rlimit_names, p->v[i].type.v));
+        return e->num == EPERM ? err_hint(e, "only the host's CAP_SYS_RESOURCE can raise it") : -1;
 }
 
 int rlimit_parent(const struct rlimit_plan *p, pid_t pid, struct err *e)

@@ -91,6 +91,18 @@ def test_a_document_has_a_scheduler_of_its_own(kenro, bundle, tmp_path):
     assert (seen["scheduler"], seen["nice"]) == (BATCH | RESET_ON_FORK, 3)
 
 
+def test_a_scheduler_where_a_pid_namespace_is_joined(kenro, bundle):
+    """The program's process is made last there, by a fork."""
+    pid = start(kenro, bundle, config())
+    c = config(scheduler={"policy": "SCHED_BATCH", "nice": 3,
+                          "flags": ["SCHED_FLAG_RESET_ON_FORK"]})
+    for ns in c["linux"]["namespaces"]:
+        if ns["type"] == "pid":
+            ns["path"] = f"/proc/{pid}/ns/pid"
+    seen = inside(kenro, bundle, c)
+    assert (seen["scheduler"], seen["nice"]) == (BATCH | RESET_ON_FORK, 3)
+
+
 @pytest.mark.parametrize("user", [False, True], ids=["host", "user namespace"])
 def test_a_real_time_policy(kenro, bundle, tmp_path, user):
     may_schedule("--rr", "7")

@@ -299,7 +299,8 @@ def test_a_pid_file_that_cannot_be_written_ends_the_program(running, tmp_path):
 
 def test_a_document_says_all(running, tmp_path):
     (tmp_path / "p.json").write_text('{"args": ["/bin/true"], "cwd": "/"}')
-    for option in (["-u", "1000"], ["--cwd", "/tmp"], ["-e", "A=1"], ["--cap", "KILL"], ["-g", "5"]):
+    for option in (["-u", "1000"], ["--cwd", "/tmp"], ["-e", "A=1"], ["--cap", "KILL"], ["-g", "5"],
+                   ["--apparmor", "x"], ["--process-label", "x"]):
         assert "--process says all" in \
             running.fails("exec", "--process", tmp_path / "p.json", *option, "c", status=255)
 

@@ -86,6 +86,13 @@ int cmd_lock(struct cli *c, struct container *ret, struct cmd_host *facts, struc
 
 int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e)
 {
+        if (host_probe_proc(&ret->host, e) < 0)
+                return -1;
+        return host_cgroup(&ret->cgroup, c->arena, e);
+}
+
+int cmd_probe_all(struct cli *c, struct cmd_host *ret, struct err *e)
+{
         if (host_probe(&ret->host, e) < 0)
                 return -1;
         ret->host.args = c->args;

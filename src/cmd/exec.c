@@ -264,7 +264,7 @@ int cmd_exec(struct cli *c, struct err *e)
         pid_t pid;
         int pidfd;
 
-        if (!process || cmd_open(c, &container, e) < 0 || cmd_probe(c, &facts, e) < 0 ||
+        if (!process || cmd_open(c, &container, e) < 0 || cmd_probe_all(c, &facts, e) < 0 ||
             check_status(o, container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
                     0 ||
             plan(c, &container, &facts, process, e) < 0 ||

@@ -73,7 +73,7 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
                 return -1;
         if (spec_load(p.bundle_fd, "config.json", true, c->arena, &p.file, e) < 0 ||
             fill_spec(&p.file.spec, c->arena, e) < 0 || inherit(c, &p, e) < 0 ||
-            cmd_probe(c, &p.facts, e) < 0)
+            cmd_probe_all(c, &p.facts, e) < 0)
                 return -1;
         if (p.file.spec.linux_->intel_rdt && host_resctrl(&p.facts.host, c->arena, e) < 0)
                 return -1;

@@ -158,13 +158,18 @@ static void read_attributes(struct host *h)
         (void)bits_parse(text, &h->cpus_isolated, &ignored); /* none, then */
 }
 
-int host_probe(struct host *h, struct err *e)
+int host_probe_proc(struct host *h, struct err *e)
 {
         *h = (struct host){ .proc_fd = -1 };
         if (check_kernel(e) < 0)
                 return -1;
         h->proc_fd = open_proc(e);
-        if (h->proc_fd < 0)
+        return h->proc_fd < 0 ? -1 : 0;
+}
+
+int host_probe(struct host *h, struct err *e)
+{
+        if (host_probe_proc(h, e) < 0)
                 return -1;
         h->all_ids = host_has_all_ids();
         read_attributes(h);

@@ -95,6 +95,9 @@ struct cmd_host {
 };
 int cmd_probe(struct cli *c, struct cmd_host *ret, struct err *e);
 
+/* And those that one needs which makes a process. */
+int cmd_probe_all(struct cli *c, struct cmd_host *ret, struct err *e);
+
 /* Open the container, keep other commands away from it, and get these facts. */
 int cmd_lock(struct cli *c, struct container *ret, struct cmd_host *facts, struct err *e);
 

@@ -50,6 +50,10 @@ bool host_denies_groups(int proc_fd, const char *pid);
  * is there since then, and there is no fallback that would take paths. */
 int host_probe(struct host *h, struct err *e);
 
+/* The procfs alone, for commands that make no process in a container: what the caller
+ * may do is not their question. */
+int host_probe_proc(struct host *h, struct err *e);
+
 /* Find the resctrl file system, which hardly any container needs; none is no error. */
 int host_resctrl(struct host *h, struct arena *a, struct err *e);
 

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { SAVED_BYTES_MAX = 4 << 20 };
+enum { SAVED_BYTES_MAX = 4 << 20, MOVE_TRIES = 8 };
 
 /* ---- the two sides -------------------------------------------------------------- */
 
@@ -158,6 +158,13 @@ static bool has_gateway(const struct nlmsghdr *h)
 
 /* ---- there --------------------------------------------------------------------------- */
 
+static void warn(const struct netdev_device *d, const char *what, int num)
+{
+        char name[24];
+
+        log_warn("network device %s: %s: %s", d->name, what, errno_name(num, name));
+}
+
 static void set_routes(struct netlink *n, const struct netdev_device *d, uint32_t index,
                        bool inside)
 {
@@ -168,8 +175,7 @@ static void set_routes(struct netlink *n, const struct netdev_device *d, uint32_
                 if (has_gateway(h) == (i >= d->n_routes) && (!inside || is_main_route(h)))
                         r = netdev_link_route(n, h, index);
                 if (r < 0)
-                        log_warn("network device %s: a route is lost (errno %d%s%s)", d->name, -r,
-                                 n->why[0] ? ", " : "", n->why);
+                        warn(d, "a route is lost", -r);
         }
 }
 
@@ -211,8 +217,9 @@ static int move_one(const struct netdev_entry *p, int netns, struct netdev_moved
         if (r < 0)
                 return netlink_error(&m->inside, -r, "cannot list the container's devices", e);
         r = netdev_link_move(&m->host, d->index, netns, p->as, d->inside);
-        /* An error of the name comes when it is there. */
-        d->moved = netdev_link_get(&m->inside, NULL, d->inside, &l) == 0;
+        /* An error of the name comes when it is there. Do not ask there: what has the
+         * number may be another container's. */
+        d->moved = r == 0 || netdev_link_get(&m->host, NULL, d->index, &l) == -ENODEV;
         if (r < 0)
                 return netlink_error(&m->host, -r, "cannot move it into the container", e);
         return set_inside(m, d, e);
@@ -253,45 +260,51 @@ int netdev_parent(const struct netdev_plan *p, int proc_fd, pid_t pid, struct ne
 
 /* ---- and back again ---------------------------------------------------------------- */
 
-/* Its number, or even its name, may be another's by now. Returns 0, 1 if it is back as
- * something else, or -errno. */
-static int move_back(struct netdev_moved *m, const struct netdev_device *d, struct netdev_link *ret)
+/* Its number, or even its name, may be another's by now. INDEX gets what it has. */
+static int move_back(struct netdev_moved *m, const struct netdev_device *d, uint32_t *index)
 {
-        int r = netdev_link_move(&m->inside, d->inside, m->host_fd, d->name, d->index);
+        struct netdev_link l;
+        unsigned tries = 0;
+        int r;
 
-        if (r == -EBUSY || r == -EEXIST)
-                r = netdev_link_move(&m->inside, d->inside, m->host_fd, d->name, 0);
-        if (r == -EEXIST) {
-                log_warn("network device %s: its name is taken, it comes back as dev%%d", d->name);
-                return netdev_link_move(&m->inside, d->inside, m->host_fd, "dev%d", 0) < 0 ? r : 1;
-        }
-        return r < 0 ? r : netdev_link_get(&m->host, d->name, 0, ret);
+        do {
+                r = netdev_link_free(&m->host, d->index, index);
+                if (r == 0)
+                        r = netdev_link_move(&m->inside, d->inside, m->host_fd, d->name, *index);
+        } while (r == -EBUSY && ++tries < MOVE_TRIES);
+        if (r != -EEXIST)
+                return r;
+        /* The error of the name comes when it is there, with the one it had. */
+        if (netdev_link_get(&m->host, NULL, *index, &l) < 0)
+                r = netdev_link_move(&m->inside, d->inside, m->host_fd, "dev%d", *index);
+        warn(d, "comes back with another name", EEXIST);
+        return r == -EEXIST ? 0 : r;
 }
 
 static void undo_one(struct netdev_moved *m, const struct netdev_device *d)
 {
-        struct netdev_link l;
-        int r = move_back(m, d, &l);
+        uint32_t index;
+        int r = move_back(m, d, &index);
 
-        if (r < 0)
-                log_warn("network device %s: cannot be moved back (errno %d)", d->name, -r);
-        if (r != 0)
+        if (r < 0) {
+                warn(d, "cannot be moved back", -r);
                 return;
+        }
         if (d->master)
-                r = netdev_link_enslave(&m->host, l.index, d->master);
+                r = netdev_link_enslave(&m->host, index, d->master);
         for (size_t i = 0; i < d->n_addresses; i++) {
-                int failed = netdev_link_address(&m->host, d->addresses[i], l.index, NULL);
+                int failed = netdev_link_address(&m->host, d->addresses[i], index, NULL);
 
                 r = r < 0 ? r : failed;
         }
         if (d->up) {
-                int failed = netdev_link_up(&m->host, l.index);
+                int failed = netdev_link_up(&m->host, index);
 
                 r = r < 0 ? r : failed;
-                set_routes(&m->host, d, l.index, false);
+                set_routes(&m->host, d, index, false);
         }
         if (r < 0)
-                log_warn("network device %s: is back, but not as it was (errno %d)", d->name, -r);
+                warn(d, "is back, but not as it was", -r);
 }
 
 void netdev_undo(struct netdev_moved *m)

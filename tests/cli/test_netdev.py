@@ -238,6 +238,28 @@ def test_after_a_failure_the_devices_are_back_as_they_were(kenro, bundle, host, 
     assert kenro.ids() == (["other"] if kind == "joined" else [])
 
 
+@pytest.mark.parametrize("taken", ["name", "index"])
+def test_what_was_taken_meanwhile_does_not_keep_a_device_from_its_way_back(kenro, bundle, host,
+                                                                           taken):
+    host.ip("address", "add", "10.1.2.3/24", "dev", "k0")
+    before = json.loads(host.ip("-j", "addr", "show", "k0"))[0]
+    take = "name k0" if taken == "name" else f"name x0 index {before['ifindex']}"
+    c = devices(config(), k0="eth0")
+    c["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": [
+        "sh", "-c", f"ip link add {take} type veth peer name x1 && exit 9"]}]}
+    c["hooks"]["createRuntime"][0]["env"] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+    write_config(bundle, c)
+    r = kenro.run("--log-level", "warning", "create", "-b", bundle, "c")
+    assert r.returncode == 1 and "createRuntime" in r.stderr
+    back = next(link for link in json.loads(host.ip("-j", "addr"))
+                if link["address"] == before["address"])
+    assert back["addr_info"][0]["local"] == "10.1.2.3"
+    assert (back["ifname"] == "k0") == (taken == "index")
+    assert (back["ifindex"] == before["ifindex"]) == (taken == "name")
+    warned = "network device k0: comes back with another name: EEXIST" in r.stderr
+    assert warned == (taken == "name")
+
+
 def test_after_a_failure_of_one_device_all_are_back(kenro, bundle, host):
     """The second is looked up when the first has moved."""
     furnish(host)

@@ -300,6 +300,7 @@ static int make_tmpfs(const struct mount_entry *m, int root_fd, struct err *e)
         char mode[16], uid[16], gid[16];
         struct mount_param like[] = { { "mode", mode }, { "uid", uid }, { "gid", gid }, { 0 } };
         struct stat st;
+        int r;
 
         if (at < 0 || fstat(at, &st) < 0)
                 return mount_make(m, NULL, e);
@@ -308,7 +309,12 @@ static int make_tmpfs(const struct mount_entry *m, int root_fd, struct err *e)
         snprintf(gid, sizeof(gid), "%u", st.st_gid);
         if (!m->o.copy_up)
                 like[1].key = NULL;
-        return mount_make(m, like, e);
+        r = mount_make(m, like, e);
+        /* Those of the configuration have been checked. */
+        if (r < 0 && (strstr(e->text, "'uid=") || strstr(e->text, "'gid=")))
+                return err_hint(e, "the directory in the image belongs to an id that the user "
+                                   "namespace does not map");
+        return r;
 }
 
 /* A file system of its own; of procfs only its mount, if the instance is given. */

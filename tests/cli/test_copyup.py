@@ -108,6 +108,16 @@ def test_what_the_containers_root_may_not_read_is_an_error(kenro, bundle, image)
     assert "mounts[6] (/data): tmpcopyup: cannot copy secret up: EACCES" in r.stderr
 
 
+def test_a_directory_of_nobody_in_the_namespace_is_an_error_that_says_so(kenro, bundle, image):
+    c = user_namespace(config(), size=1000)  # and the directory is the host's root's
+    c["mounts"].append(copy_up("/data"))
+    write_config(bundle, c)
+    assert kenro.fails("create", "-b", bundle, "c").endswith(
+        "(the directory in the image belongs to an id that the user namespace does not map)")
+    os.chown(image, 100000, 100000)
+    kenro.ok("run", "-b", bundle, "c")
+
+
 def test_extended_attributes_are_copied(kenro, bundle, image):
     (image / "tool").write_text("")
     capability = bytes.fromhex("0100000200040000000000000000000000000000")  # net_bind_service

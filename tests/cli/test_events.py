@@ -55,8 +55,8 @@ def test_the_cpu_time_is_what_was_used(kenro, bundle):
 
 @pytest.mark.parametrize("interval", ["10ms", "0.01s", "10000us", "0m0.01s"])
 def test_a_line_comes_in_every_interval_until_the_container_ends(running, interval):
-    p = running.popen("events", f"--interval={interval}", "c", stdout=subprocess.PIPE)
     begin = time.monotonic()
+    p = running.popen("events", f"--interval={interval}", "c", stdout=subprocess.PIPE)
     lines = [json.loads(p.stdout.readline()) for _ in range(5)]
     assert time.monotonic() - begin >= 0.04
     assert {line["type"] for line in lines} == {"stats"}

@@ -136,6 +136,20 @@ static int check_power(const struct namespace_plan *r, struct err *e)
         return 0;
 }
 
+/* What the clone does not make. */
+static void leave_to_child(struct namespace_plan *r)
+{
+        uint64_t late = CLONE_NEWCGROUP;
+
+        r->cgroup_new = (r->clone & CLONE_NEWCGROUP) != 0;
+        r->ipc_late = (r->clone & CLONE_NEWIPC) && (r->user_new || r->user_joined);
+        if (r->ipc_late)
+                late |= CLONE_NEWIPC;
+        if (r->time_new)
+                late |= CLONE_NEWTIME;
+        r->clone &= ~late;
+}
+
 int namespace_plan(const struct spec *s, const struct host *h, struct arena *a,
                    struct namespace_plan *ret, struct err *e)
 {
@@ -152,10 +166,7 @@ int namespace_plan(const struct spec *s, const struct host *h, struct arena *a,
                 return -1;
         r.user_new = (r.clone & CLONE_NEWUSER) != 0;
         r.pid_new = (r.clone & CLONE_NEWPID) != 0;
-        r.cgroup_new = (r.clone & CLONE_NEWCGROUP) != 0;
-        r.clone &= ~(uint64_t)CLONE_NEWCGROUP;
-        if (r.time_new)
-                r.clone &= ~(uint64_t)CLONE_NEWTIME;
+        leave_to_child(&r);
         if (r.user_new && r.pid_joined)
                 return err_set(e, "linux.namespaces: a new user namespace has no power over a pid "
                                   "namespace that exists already");
@@ -243,6 +254,8 @@ int namespace_child(const struct namespace_plan *p, struct err *e)
                 return -1;
         if (p->cgroup_new && unshare(CLONE_NEWCGROUP) < 0)
                 return err_sys(e, errno, "cannot make a cgroup namespace");
+        if (p->ipc_late && unshare(CLONE_NEWIPC) < 0)
+                return err_sys(e, errno, "cannot make an ipc namespace");
         return 0;
 }
 

@@ -7,12 +7,18 @@ import json
 import pytest
 
 import guest
-from kenrotest import make_bundle, shell
+from kenrotest import make_bundle, shell, user_namespace
 
 pytestmark = pytest.mark.slow
 
 ATTR = "/proc/self/attr/current"
 RUN = "kenro run -b . c"
+
+
+def mapped(c):
+    """What a user namespace changes."""
+    own = user_namespace(copy.deepcopy(c))["linux"]
+    return {}, {key: own[key] for key in ("namespaces", "uidMappings", "gidMappings")}
 
 
 def variants(directory, c, **changes):
@@ -48,7 +54,7 @@ def apparmor(tmp_path_factory):
     c = shell(f"cat {ATTR}; cat /etc/passwd >/dev/null", apparmorProfile="kenro-test")
     bundle = make_bundle(directory / "bundle", c)
     variants(bundle, c, plain=({}, {}), sleep=({"args": ["/bin/sleep", "1000"]}, {}),
-             privileged=({"noNewPrivileges": False}, {}),
+             privileged=({"noNewPrivileges": False}, {}), user=mapped(c),
              words=({"apparmorProfile": "two words"}, {}),
              stack=({"apparmorProfile": "kenro-test//&unconfined"}, {}),
              unconfined=({"apparmorProfile": "unconfined"}, {}),
@@ -58,7 +64,7 @@ def apparmor(tmp_path_factory):
     return guest.boot(directory, "security=apparmor apparmor=1",
                       "apparmor_parser -r /mnt/profiles", {
         **{name: with_config(name, RUN) for name in
-           ("plain", "privileged", "words", "stack", "unconfined", "unknown")},
+           ("plain", "privileged", "user", "words", "stack", "unconfined", "unknown")},
         "detached": DETACHED,
         "exec": f"kenro exec d cat {ATTR}",
         "exec-document": "kenro exec -p p.json d",
@@ -69,9 +75,9 @@ def apparmor(tmp_path_factory):
     })
 
 
-@pytest.mark.parametrize("name", ["plain", "privileged"])
+@pytest.mark.parametrize("name", ["plain", "privileged", "user"])
 def test_a_profile_holds_the_program(apparmor, name):
-    """With no_new_privs and without."""
+    """With no_new_privs, without, and in a user namespace."""
     output, status = apparmor[name]
     assert (output.splitlines(), status) == (
         ["kenro-test (enforce)", "cat: can't open '/etc/passwd': Permission denied"], 1)
@@ -165,14 +171,15 @@ def selinux(tmp_path_factory):
                         "options": ["context=u:r:secret_t", "mode=755"]})
     bundle = make_bundle(directory / "bundle", c)
     variants(bundle, c, plain=({}, {}), sleep=({"args": ["/bin/sleep", "1000"]}, {}),
-             privileged=({"noNewPrivileges": False}, {}),
+             privileged=({"noNewPrivileges": False}, {}), user=mapped(c),
              unknown=({"selinuxLabel": "u:r:nosuch_t"}, {}),
              mounts=({}, {"mountLabel": "u:r:nosuch_t"}))
     (directory / "policy").write_text(policy())
     (bundle / "p.json").write_text(json.dumps(DOCUMENT))
     return guest.boot(directory, "lsm=selinux selinux=1", LOAD, {
         "enforce": "cat /sys/fs/selinux/enforce; echo",
-        **{name: with_config(name, RUN) for name in ("plain", "privileged", "unknown", "mounts")},
+        **{name: with_config(name, RUN) for name in
+           ("plain", "privileged", "user", "unknown", "mounts")},
         "detached": DETACHED,
         "exec": f"kenro exec d sh -c 'cat {ATTR}; echo; ls /secret'",
         "exec-document": "kenro exec -p p.json d; echo",
@@ -186,7 +193,7 @@ def lines(result):
     return result[0].replace("\0", "").splitlines()
 
 
-@pytest.mark.parametrize("name", ["plain", "privileged"])
+@pytest.mark.parametrize("name", ["plain", "privileged", "user"])
 def test_a_label_is_that_of_program_keyring_and_mounts(selinux, name):
     assert lines(selinux["enforce"]) == ["1"]
     seen = lines(selinux[name])

@@ -136,6 +136,14 @@ def test_a_pod_with_a_user_namespace_can_be_joined(kenro, bundle, other, kinds):
     assert seen["dev"]["null"].split()[1] == "0:0"  # the container's root, not an unmapped id
 
 
+def test_the_message_queues_of_a_user_namespace_are_its_roots(kenro, bundle):
+    c = shell("stat -c '%u %g %a' /dev/mqueue; readlink /proc/self/ns/ipc")
+    write_config(bundle, user_namespace(c))
+    owner, ipc = kenro.ok("run", "-b", bundle, "c").splitlines()
+    assert owner == "0 0 1777"
+    assert ipc != os.readlink("/proc/self/ns/ipc")
+
+
 def test_a_new_user_namespace_beside_joined_ones(kenro, bundle):
     """Kubernetes without user namespaces for the pod's sandbox."""
     write_config(bundle, config("/bin/sleep", "1000"))

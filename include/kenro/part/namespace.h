@@ -21,6 +21,8 @@ struct namespace_plan {
         bool user_new, user_joined, pid_new, pid_joined, mount_joined;
         bool cgroup_new;          /* unshared by the child: clone3 would take the
                                    * parent's cgroup for its root */
+        bool ipc_late;            /* unshared by the child, as root of its user namespace:
+                                   * else the message queues would be nobody's */
         bool time_new;            /* unshared by the child, because of the offsets */
         const char *time_offsets; /* text for timens_offsets, or NULL */
 

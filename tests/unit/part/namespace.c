@@ -75,8 +75,13 @@ static void new_ones_are_made_by_the_clone(void **state)
         PLAN(MOUNT ", {'type': 'pid'}, {'type': 'network'}, {'type': 'ipc'}, {'type': 'uts'},"
                    "{'type': 'user'}, {'type': 'time'}",
              MAPS);
-        assert_int_equal(plan.clone, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                                             CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWTIME);
+        assert_int_equal(plan.clone, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+                                             CLONE_NEWUSER | CLONE_NEWTIME);
+        assert_true(plan.ipc_late); /* as root of the user namespace */
+        PLAN(MOUNT ", {'type': 'ipc'}", "");
+        assert_int_equal(plan.clone, CLONE_NEWNS | CLONE_NEWIPC);
+        assert_false(plan.ipc_late);
+        PLAN(MOUNT ", {'type': 'pid'}, {'type': 'user'}", MAPS);
         assert_true(plan.user_new && plan.pid_new);
         assert_false(plan.user_joined || plan.pid_joined || plan.mount_joined || plan.middle);
         assert_int_equal(plan.n_joins, 0);

@@ -66,6 +66,11 @@ static int clone_found(const struct tree_later *t, struct err *e)
                 err_sys(e, EINVAL, "cannot clone it without what is mounted below");
                 return err_hint(e, "without privileges that would uncover files: use rbind");
         }
+        if (tree == -EPERM) {
+                err_sys(e, EPERM, "cannot clone it");
+                return err_hint(e, "a host may deny users power in their user namespaces: see "
+                                   "/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+        }
         if (tree < 0)
                 return err_sys(e, -tree, "cannot clone it");
         return dup3(tree, t->fd, O_CLOEXEC) < 0 ? err_sys(e, errno, "cannot keep it") : 0;

@@ -68,11 +68,14 @@ static int note_member(pid_t pid, int pidfd, void *arg)
 }
 
 /* Of a container that has no cgroup of its own, and an init. */
-static int find_members(const struct state *s, int proc_fd, struct pids *p, struct err *e)
+static int find_members(const struct state *s, bool waits, int proc_fd, struct pids *p,
+                        struct err *e)
 {
         struct members m;
         int r;
 
+        if (waits)
+                return note_pid((pid_t)s->pid, p); /* init is alone until it is started */
         if (members_of(s, proc_fd, &m, e) < 0)
                 return -1;
         r = members_each(&m, proc_fd, note_member, p);
@@ -108,7 +111,8 @@ static int find_pids(struct cli *c, struct pids *p, struct err *e)
         if (s == CONTAINER_CREATING || (s == CONTAINER_STOPPED && !grouped))
                 return 0;
         if ((grouped ? find_in_cgroup(&container, &facts.cgroup, p, e)
-                     : find_members(&container.state, facts.host.proc_fd, p, e)) != 0)
+                     : find_members(&container.state, s == CONTAINER_CREATED, facts.host.proc_fd, p,
+                                    e)) != 0)
                 return -1;
         if (p->n > 0)
                 qsort(p->v, p->n, sizeof(*p->v), compare);

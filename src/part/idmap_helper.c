@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -48,7 +49,10 @@ _Noreturn static void execute(const char *name, char **args, int sock)
         static char *const environment[] = { NULL };
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         char path[PATH_MAX];
+        sigset_t none;
 
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL); /* in the foreground all are blocked */
         if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(sock, 2) < 0 ||
             sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
                 _exit(126);

@@ -429,7 +429,8 @@ static int kill_members(struct container *c, int proc_fd, int sig, struct err *e
         if (c->pidfd < 0)
                 return err_set(e, "its init has ended, and it has no cgroup of its own that tells "
                                   "which other processes are the container's");
-        if (sig == SIGKILL && c->state.own_pid)
+        /* One that waits at the gate is alone, and cannot be looked at without privileges. */
+        if ((sig == SIGKILL && c->state.own_pid) || gate_is_waiting(c->dir_fd))
                 r = sys_pidfd_send_signal(c->pidfd, sig);
         else if (members_of(&c->state, proc_fd, &m, e) < 0)
                 return -1;
@@ -476,8 +477,7 @@ static int end_all(struct container *c, int proc_fd, const struct host_cgroup *c
         unsigned made;
         autoclose int fd = open_cgroup(c, cg, &made);
 
-        if (c->pidfd >= 0 && !c->state.cgroup[0] && !gate_is_waiting(c->dir_fd) &&
-            kill_members(c, proc_fd, SIGKILL, e) < 0)
+        if (c->pidfd >= 0 && !c->state.cgroup[0] && kill_members(c, proc_fd, SIGKILL, e) < 0)
                 log_warn("%s: only init is killed", e->text);
         if (c->pidfd >= 0 && end_init(c, proc_fd, fd, e) < 0)
                 return -1;

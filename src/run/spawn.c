@@ -90,6 +90,9 @@ static int clone_error(int num, struct err *e)
                 return err_hint(e, "too many namespaces: see /proc/sys/user/max_*_namespaces");
         if (num == EAGAIN)
                 return err_hint(e, "a limit of processes is reached");
+        if (num == EPERM)
+                return err_hint(e, "a host may deny user namespaces to users: see "
+                                   "/proc/sys/kernel/unprivileged_userns_clone");
         return -1;
 }
 

@@ -277,6 +277,15 @@ def test_a_user_namespace_within_an_engines(engine):
 
 
 @needs_uidmap
+def test_no_more_user_namespaces(engine):
+    subprocess.run([*engine.prefix(), "sh", "-c", "echo 0 >/proc/sys/user/max_user_namespaces"],
+                   check=True)
+    line = engine.fails("run", "-b", engine.bundle(user_namespace(config(), base=1, size=9)), "c")
+    assert line == "run c: cannot make the container's process: ENOSPC (too many namespaces: see " \
+                   "/proc/sys/user/max_*_namespaces)"
+
+
+@needs_uidmap
 def test_a_pod_of_an_engine(engine):
     """A new user namespace beside a network that exists already belongs to the engine."""
     engine.ok("run", "-d", "-b", engine.bundle(config("/bin/sleep", "1000"), "one"), "one")

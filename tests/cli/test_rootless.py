@@ -10,6 +10,7 @@ import pytest
 
 import kenrotest
 from kenrotest import cgroup_mount, config, inside, shell, wait_until, without, write_config
+from console import read_until
 from rootless import SUBIDS, UID, User, mapped, rootless
 from test_console import Terminal
 from test_namespaces import pod
@@ -104,15 +105,28 @@ def test_the_life_of_a_container(user):
     (user.run_dir / "pid").unlink()
 
 
+def test_a_terminal_by_a_console_socket(user, console):
+    os.chmod(console.path, 0o666)
+    os.link(console.path, user.home / "console")
+    c = rootless("/bin/sh", "-c", "tty; ls -ln /dev/console", terminal=True)
+    user.ok("run", "-d", "--console-socket", user.home / "console", "-b", user.bundle(c), "c")
+    out = read_until(master := console.receive(), "/dev/console")
+    os.close(master)
+    assert out.startswith("/dev/pts/0") and " 0 " in out
+
+
 def test_a_created_container_can_be_killed_and_deleted(user):
     bundle = user.bundle(rootless("/bin/sleep", "1000"))
     user.ok("create", "-b", bundle, "c")
-    user.ok("kill", "c", "KILL")
+    user.ok("kill", "--all", "c", "WINCH")
+    assert user.status("c") == "created"
+    user.ok("kill", "--all", "c", "KILL")
     user.wait_for("c", "stopped")
     user.ok("delete", "c")
     user.ok("create", "-b", bundle, "c")
     user.ok("delete", "c")
     user.ok("create", "-b", bundle, "c")
+    assert json.loads(user.ok("ps", "-f", "json", "c")) == [user.pid("c")]
     # the runtime's own process is out of reach, for its user too
     line = user.fails("exec", "c", "/bin/true", status=255)
     assert "cannot join the container's namespaces" in line and "start it first" in line

@@ -21,7 +21,7 @@
         { "pid-file", 0, OPTION_TEXT, AT(pid_file), "FILE", "write the process's id there" },    \
         { "preserve-fds", 0, OPTION_NUMBER, AT(preserve_fds), "N",                               \
           "pass N descriptors, from 3 on, to the program" },                                     \
-        { "no-new-keyring", 0, OPTION_FLAG, AT(no_new_keyring), NULL, NULL },                    \
+        { "no-new-keyring", 0, OPTION_FLAG, AT(no_new_keyring), NULL, "keep the caller's session keyring" },                    \
         { "no-pivot", 0, OPTION_FLAG, AT(no_pivot), NULL, NULL },                                \
         { "pidfd-socket", 0, OPTION_TEXT, AT(pidfd_socket), "PATH",                              \
           "send a descriptor of the process there" },                      \

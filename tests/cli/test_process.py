@@ -231,7 +231,13 @@ def test_the_session_keyring_is_the_containers_own(kenro, bundle):
     ours = subprocess.run([kenro.binary.replace("src/kenro", "tests/helpers/inside")],
                           capture_output=True, text=True, check=True)
     assert first > 0 and second > 0
-    assert len({first, second, json.loads(ours.stdout)["keyring"]}) == 3
+    ours = json.loads(ours.stdout)["keyring"]
+    assert len({first, second, ours}) == 3
+    # unless the caller asks for its own, for every process of the container
+    c["process"]["args"] = ["/bin/sleep", "1000"]
+    write_config(bundle, c)
+    kenro.ok("run", "-d", "--no-new-keyring", "-b", bundle, "c")
+    assert json.loads(kenro.ok("exec", "c", "/bin/inside"))["keyring"] == ours
 
 
 def test_a_program_on_a_noexec_mount_says_so(kenro, bundle):

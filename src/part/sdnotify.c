@@ -3,7 +3,6 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
-#include "kenro/base/tree.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,27 +17,15 @@
 
 enum { MESSAGE_MAX = 4096, BARRIER_MS = 30000 };
 
-int sdnotify_parent(int dir_fd, struct err *e)
+int sdnotify_parent(int dir_fd, struct tree_list *later, struct arena *a, struct err *e)
 {
-        autoclose int fd = -1, tree = -1;
-        int r;
+        int tree;
 
         if (mkdirat(dir_fd, DIRECTORY, 0755) < 0)
                 return err_sys(e, errno, "NOTIFY_SOCKET: cannot make its directory");
-        fd = openat(dir_fd, DIRECTORY, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return err_sys(e, errno, "NOTIFY_SOCKET: cannot open its directory");
-        tree = tree_clone(fd, "", false);
-        r = tree < 0 ? tree
-                     : tree_attr(tree,
-                                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                         MOUNT_ATTR_NOEXEC,
-                                 0, false);
-        if (r == 0)
-                r = tree_propagation(tree, MS_PRIVATE);
-        if (r < 0)
-                return err_sys(e, -r, "NOTIFY_SOCKET: cannot make a mount of its directory");
-        return fd_take(&tree);
+        tree = tree_source(later, dir_fd, DIRECTORY, false, a);
+        return tree < 0 ? err_sys(e, -tree, "NOTIFY_SOCKET: cannot make a mount of its directory")
+                        : tree;
 }
 
 int sdnotify_child(int tree_fd, int root_fd, struct err *e)
@@ -48,7 +35,13 @@ int sdnotify_child(int tree_fd, int root_fd, struct err *e)
 
         if (target < 0)
                 return err_in(e, "NOTIFY_SOCKET");
-        r = tree_attach(tree_fd, target);
+        r = tree_attr(tree_fd,
+                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                      0, false);
+        if (r == 0)
+                r = tree_propagation(tree_fd, MS_PRIVATE);
+        if (r == 0)
+                r = tree_attach(tree_fd, target);
         return r < 0 ? err_sys(e, -r, "NOTIFY_SOCKET: cannot mount its directory") : 0;
 }
 

@@ -56,6 +56,8 @@ int callers_cell(struct job *j, struct err *e)
              namespace_time_self_child(&j->plan->ns, j->host->proc_fd, e) < 0 ||
              namespace_time_enter_child(j->host->proc_fd, e) < 0))
                 return -1;
+        if (tree_list_child(&j->later, e) < 0)
+                return -1;
         return tree_list_child(&j->plan->later, e);
 }
 

@@ -87,7 +87,12 @@ static int prepare_descriptors(struct job *j, const struct hook_plan *h, struct 
 /* Who starts it listens: here that is us, unless it waits. */
 static int prepare_readiness(struct job *j, struct err *e)
 {
-        j->notify_fd = sdnotify_parent(j->container->dir_fd, e);
+        struct arena a; /* it ends with the process, as the list does */
+
+        if (arena_init(&a, 1 << 16, e) < 0)
+                return -1;
+        j->notify_fd = sdnotify_parent(j->container->dir_fd, j->host->no_mounts ? &j->later : NULL,
+                                       &a, e);
         if (j->notify_fd < 0)
                 return -1;
         if (!j->waits)

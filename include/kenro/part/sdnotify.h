@@ -3,7 +3,9 @@
  * whose messages only READY=1 goes any further. */
 #pragma once
 
+#include "kenro/base/arena.h"
 #include "kenro/base/err.h"
+#include "kenro/base/tree.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -11,11 +13,11 @@
 #define SDNOTIFY_DIR "/run/notify" /* in the container */
 #define SDNOTIFY_ENV "NOTIFY_SOCKET=" SDNOTIFY_DIR "/notify.sock"
 
-/* Make the directory for the socket in DIR_FD, a container's: a detached, read-only
- * mount of it, or -1. */
-int sdnotify_parent(int dir_fd, struct err *e);
+/* Make the directory for the socket in DIR_FD, a container's: a detached mount of it, as
+ * by tree_source, or -1. */
+int sdnotify_parent(int dir_fd, struct tree_list *later, struct arena *a, struct err *e);
 
-/* Attach it below the container's root. */
+/* Attach it below the container's root, read-only. */
 int sdnotify_child(int tree_fd, int root_fd, struct err *e);
 
 /* Remove it from DIR_FD again. */

@@ -34,6 +34,7 @@ struct job {
         struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
+        struct tree_list later;        /* what is made by then, and the child clones */
         int notify_fd;                 /* the directory of sdnotify's socket, or -1 */
         int console_fd;                /* where the terminal's master goes, or -1 */
         int root_fd;                   /* the container's root, in the child */

@@ -65,9 +65,9 @@ int container_check_id(const char *id, struct err *e)
         return 0;
 }
 
-static int no_directory(const char *path, struct err *e)
+static int no_directory(const char *what, const char *path, struct err *e)
 {
-        err_sys(e, errno, "cannot make the directory %s", path);
+        err_sys(e, errno, "cannot %s the directory %s", what, path);
         if (e->num != EACCES || (geteuid() == 0 && host_has_all_ids()))
                 return -1;
         return err_hint(e, "set XDG_RUNTIME_DIR to a directory of one's own, or use --root");
@@ -83,18 +83,18 @@ static int make_root(const char *root, struct err *e)
         for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
                 if (mkdir(path, 0711) < 0 && errno != EEXIST)
-                        return no_directory(path, e);
+                        return no_directory("make", path, e);
                 *slash = '/';
         }
         /* Sticky: who cleans XDG_RUNTIME_DIR up leaves it alone. */
-        return mkdir(path, 01700) < 0 && errno != EEXIST ? no_directory(path, e) : 0;
+        return mkdir(path, 01700) < 0 && errno != EEXIST ? no_directory("make", path, e) : 0;
 }
 
 static int open_root(const char *root, struct err *e)
 {
         int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        return fd < 0 ? err_sys(e, errno, "cannot open the directory %s", root) : fd;
+        return fd < 0 ? no_directory("open", root, e) : fd;
 }
 
 static int no_such(const char *id, struct err *e)
@@ -260,8 +260,7 @@ int container_open(const char *root, const char *id, struct arena *a, struct con
                 return -1;
         root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (root_fd < 0)
-                return errno == ENOENT ? no_such(id, e)
-                                       : err_sys(e, errno, "cannot open the directory %s", root);
+                return errno == ENOENT ? no_such(id, e) : no_directory("open", root, e);
         r = container_open_at(root_fd, id, a, ret, e);
         if (ret->dir_fd >= 0)
                 (void)fd_take(&root_fd);

@@ -24,9 +24,11 @@ needs_uidmap = pytest.mark.skipif(not os.path.exists("/usr/bin/newuidmap"),
 @pytest.fixture
 def user():
     u = User()
-    with kenrotest.leaves_nothing(u):
-        yield u
-    u.close()
+    try:
+        with kenrotest.leaves_nothing(u):
+            yield u
+    finally:
+        u.close()
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ static int create(struct cli *c, enum how how, struct creation *ret, struct err 
         in.host = &p.facts.host;
         in.cgroup = &p.facts.cgroup;
         in.file = &p.file;
-        in.console_fd = ret->console.child;
+        in.console = ret->console.to;
         in.notifies = p.notifies;
         in.no_keyring = o->no_new_keyring;
         ret->facts = p.facts;

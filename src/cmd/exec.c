@@ -277,7 +277,7 @@ int cmd_exec(struct cli *c, struct err *e)
         in.host = &facts.host;
         in.cgroup = &facts.cgroup;
         in.pidfd_socket = o->pidfd_socket;
-        in.console_fd = console.child;
+        in.console = console.to;
         in.group = o->cgroup;
         if (arena_seal(c->arena, e) < 0 || container_exec(&in, &pid, &pidfd, e) < 0)
                 return -1;

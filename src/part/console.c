@@ -58,19 +58,31 @@ static int open_master(int root_fd, struct err *e)
         return fd_take(&fd);
 }
 
-static int set_up(const struct console_plan *p, int master, int slave, struct err *e)
+/* At a terminal it is this one that makes lines begin at the left, as programs that
+ * move its cursor expect. In a file the carriage returns for that would be in the way. */
+static int keep_newlines(int slave, struct err *e)
 {
-        struct winsize size = { .ws_row = p->rows, .ws_col = p->columns };
         struct termios t;
 
-        if ((p->rows || p->columns) && ioctl(master, TIOCSWINSZ, &size) < 0)
-                return err_sys(e, errno, "process.consoleSize: cannot set it");
-        /* Callers expect the output as the program wrote it. */
         if (tcgetattr(slave, &t) < 0)
                 return err_sys(e, errno, "cannot read the terminal's settings");
         t.c_oflag &= ~(tcflag_t)ONLCR;
         if (tcsetattr(slave, TCSANOW, &t) < 0)
                 return err_sys(e, errno, "cannot set the terminal's settings");
+        return 0;
+}
+
+static int set_up(const struct console_plan *p, const struct console_to *to, int master, int slave,
+                  struct err *e)
+{
+        bool theirs = to->rows || to->columns;
+        struct winsize size = { .ws_row = theirs ? to->rows : p->rows,
+                                .ws_col = theirs ? to->columns : p->columns };
+
+        if ((size.ws_row || size.ws_col) && ioctl(master, TIOCSWINSZ, &size) < 0)
+                return err_sys(e, errno, "process.consoleSize: cannot set it");
+        if (to->plain && keep_newlines(slave, e) < 0)
+                return -1;
         /* The group stays what devpts gives it (its gid option). */
         if (fchown(slave, p->uid, (gid_t)-1) < 0 || fchmod(slave, TTY_GROUP_MODE) < 0)
                 return err_sys(e, errno, "cannot give the terminal to uid %u", p->uid);
@@ -99,7 +111,8 @@ static int make_stdio(int slave, struct err *e)
         return 0;
 }
 
-int console_child(const struct console_plan *p, int root_fd, int sock, bool bind, struct err *e)
+int console_child(const struct console_plan *p, int root_fd, const struct console_to *to, bool bind,
+                  struct err *e)
 {
         autoclose int master = -1, slave = -1;
         int unlock = 0;
@@ -114,9 +127,9 @@ int console_child(const struct console_plan *p, int root_fd, int sock, bool bind
         slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (slave < 0)
                 return err_sys(e, errno, "cannot open the terminal");
-        if (set_up(p, master, slave, e) < 0 || (bind && bind_console(root_fd, slave, e) < 0))
+        if (set_up(p, to, master, slave, e) < 0 || (bind && bind_console(root_fd, slave, e) < 0))
                 return -1;
-        if (fd_send(sock, name, sizeof(name), master, e) < 0)
+        if (fd_send(to->sock, name, sizeof(name), master, e) < 0)
                 return err_in(e, "console socket");
         return make_stdio(slave, e);
 }

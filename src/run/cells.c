@@ -89,7 +89,7 @@ int shelter_cell(struct job *j, struct err *e)
 
 int console_cell(struct job *j, struct err *e)
 {
-        return console_child(&j->process->console, j->root_fd, j->console_fd, j->plan != NULL, e);
+        return console_child(&j->process->console, j->root_fd, &j->console, j->plan != NULL, e);
 }
 
 int session_cell(struct job *j, struct err *e)

@@ -203,7 +203,7 @@ int container_create(const struct create_input *in, struct created *ret, struct 
         j.host = in->host;
         j.container = &r.container;
         j.pid_file = in->pid_file;
-        j.console_fd = in->console_fd;
+        j.console = in->console;
         j.waits = in->waits;
         if (prepare(&j, in, e) < 0 || spawn(&j, &how, e) < 0 ||
             (in->pidfd_socket && container_send_pidfd(in->pidfd_socket, j.pidfd, e) < 0) ||

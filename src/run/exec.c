@@ -147,7 +147,7 @@ int container_exec(const struct exec_input *in, pid_t *ret_pid, int *ret_pidfd, 
         j.process = in->process;
         j.host = in->host;
         j.container = in->container;
-        j.console_fd = in->console_fd;
+        j.console = in->console;
         j.init_pidfd = in->container->pidfd;
         if (in->container->state.chroot && (j.root_fd = open_root(in, e)) < 0)
                 return -1;

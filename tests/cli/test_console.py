@@ -24,7 +24,7 @@ def test_create_sends_the_master(kenro, bundle, console):
     master = console.receive()
     kenro.ok("start", "c")
     os.write(master, b"tty; ls -l /proc/self/fd/0; test -t 2 && echo it is; stty size\n")
-    out = read_until(master, "it is\n")
+    out = read_until(master, "it is\r\n")
     assert "/dev/pts/0" in out
     os.write(master, b"echo $((6 * 7)); exit 3\n")
     assert "42" in read_until(master, None)
@@ -40,7 +40,8 @@ def test_the_terminal_is_the_containers_own(kenro, bundle, console):
     master = console.receive()
     size = struct.unpack("HHHH", fcntl.ioctl(master, termios.TIOCGWINSZ, b"\0" * 8))
     assert size[:2] == (33, 101)
-    assert not termios.tcgetattr(master)[1] & termios.ONLCR
+    # a client's terminal leaves it to this one that lines begin at the left
+    assert termios.tcgetattr(master)[1] & termios.ONLCR
     kenro.ok("start", "c")
     seen = json.loads(read_until(master, None))
     assert seen["tty"] == 1 and seen["controlling_tty"] == seen["sid"] == seen["pid"]
@@ -55,7 +56,7 @@ def test_a_terminal_in_a_user_namespace(kenro, bundle, console, user):
     kenro.ok("create", "--console-socket", console.path, "-b", bundle, "c")
     master = console.receive()
     kenro.ok("start", "c")
-    assert read_until(master, None) == "/dev/pts/0\n"
+    assert read_until(master, None) == "/dev/pts/0\r\n"
     os.close(master)
 
 
@@ -66,7 +67,7 @@ def test_exec_sends_the_master(kenro, bundle, console):
                     "tty; echo done")
     master = console.receive()
     assert p.wait() == 0
-    assert read_until(master, None) == "/dev/pts/0\ndone\n"
+    assert read_until(master, None) == "/dev/pts/0\r\ndone\r\n"
     os.close(master)
 
 
@@ -161,6 +162,91 @@ def test_exec_at_a_terminal(kenro, bundle):
     t.write("typed\r")
     t.read_until("=typed=")
     assert t.end() == (0, True)
+
+
+def foreground(kenro, bundle, command, script, tmp_path, **process):
+    """The command line that runs SCRIPT with a terminal, in a new container or another."""
+    if command == "run":
+        write_config(bundle, shell(script, **TTY, **process))
+        return kenro.command("run", "-b", bundle, "c")
+    write_config(bundle, config("/bin/sleep", "1000"))
+    kenro.ok("run", "-d", "-b", bundle, "c")
+    c = shell(script, **TTY, **process)["process"]
+    (tmp_path / "process.json").write_text(json.dumps(c))
+    return kenro.command("exec", "--process", tmp_path / "process.json", "c")
+
+
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_lines_at_a_terminal_begin_at_the_left(kenro, bundle, tmp_path, command):
+    """Nobody else would return the carriage: the caller's terminal is raw."""
+    t = Terminal(foreground(kenro, bundle, command, "printf 'a\\nb\\n'; stty size", tmp_path))
+    assert t.read_until("11 22\r\n") == "a\r\nb\r\n11 22\r\n"
+    assert t.end() == (0, True)
+
+
+@pytest.mark.parametrize("stdin", ["/dev/null", "closed", "file", "pipe"])
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_output_that_goes_elsewhere_has_plain_newlines(kenro, bundle, tmp_path, command, stdin):
+    """Whatever standard input is."""
+    line = foreground(kenro, bundle, command, "printf 'a\\nb\\n'; test -t 0 && echo c", tmp_path)
+    if stdin == "closed":
+        line = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *line]
+    (tmp_path / "empty").touch()
+    given = {"pipe": {"input": b""}, "file": {"stdin": (tmp_path / "empty").open()}}
+    p = subprocess.run(line, capture_output=True, timeout=60,
+                       **given.get(stdin, {"stdin": subprocess.DEVNULL}))
+    assert (p.returncode, p.stdout, p.stderr) == (0, b"a\nb\nc\n", b"")
+
+
+def test_only_output_elsewhere_has_plain_newlines(kenro, bundle, tmp_path):
+    """Standard input is a terminal, which is as it was afterwards."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    p = subprocess.run(foreground(kenro, bundle, "run", "printf 'a\\nb\\n'", tmp_path),
+                       stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+    assert (p.returncode, p.stdout) == (0, b"a\nb\n")
+    assert termios.tcgetattr(slave) == before
+    os.close(slave)
+    os.close(master)
+
+
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_the_size_is_the_configured_one_if_nobody_has_another(kenro, bundle, tmp_path, command):
+    size = {"consoleSize": {"height": 33, "width": 101}}
+    line = foreground(kenro, bundle, command, "stty size", tmp_path, **size)
+    p = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                       start_new_session=True)
+    assert p.stdout == b"33 101\n", p.stderr
+    kenro.ok("delete", "--force", "c")
+    t = Terminal(foreground(kenro, bundle, command, "stty size", tmp_path, **size))
+    assert t.read_until("\n") == "11 22\r\n"
+    t.end()
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_the_terminal_is_named_and_belongs_to_the_programs_user(kenro, bundle, tmp_path, command,
+                                                                uid):
+    line = foreground(kenro, bundle, command, "tty; stat -c '%u %a' $(tty); : <>$(tty) && echo mine",
+                      tmp_path, user={"uid": uid, "gid": uid})
+    p = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert p.stdout == f"/dev/pts/0\n{uid} 620\nmine\n", p.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "-d"], ["create"]])
+def test_without_a_terminal_there_is_none(kenro, bundle, tmp_path, command):
+    write_config(bundle, shell("tty; ls /dev/console /dev/pts", terminal=False))
+    with open(tmp_path / "out", "w+") as out:
+        p = subprocess.run(kenro.command(*command, "-b", bundle, "c"), stdin=subprocess.DEVNULL,
+                           stdout=out, stderr=out, timeout=60)
+        assert p.returncode == (1 if command == ["run"] else 0)  # ls's
+        if command == ["create"]:
+            kenro.ok("start", "c")
+        if command != ["run"]:
+            kenro.wait_for("c", "stopped")
+        out.seek(0)
+        assert out.read() == "not a tty\nls: /dev/console: No such file or directory\n" \
+            "/dev/pts:\nptmx\n"
 
 
 def test_the_terminal_is_restored_when_the_program_is_killed(kenro, bundle):

@@ -1,13 +1,13 @@
 /* Where a terminal's master goes: to the caller's socket, or to ourselves. */
 #pragma once
 
-#include "kenro/base/err.h"
+#include "kenro/part/console.h"
 
 #include <stdbool.h>
 
 struct cmd_console {
-        int child; /* the container's process sends it there; -1: no terminal */
-        int ours;  /* the other end, if that is not the caller's */
+        struct console_to to; /* the container's process sends it there */
+        int ours;             /* the other end, if that is not the caller's */
 };
 
 /* PATH is --console-socket's or NULL; DETACHED callers must give one. */

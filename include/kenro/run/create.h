@@ -18,7 +18,7 @@ struct create_input {
         const struct host *host;
         const struct host_cgroup *cgroup;
         const struct spec_file *file; /* its text is kept for exec */
-        int console_fd;               /* where the terminal's master goes, or -1 */
+        struct console_to console;    /* where the terminal's master goes */
         bool notifies;                /* the program says when it is ready: sdnotify */
         bool no_keyring;              /* the caller's session keyring is kept */
         bool waits;                   /* for `start`; else the program runs at once */

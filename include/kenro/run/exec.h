@@ -12,9 +12,9 @@ struct exec_input {
         const struct process_plan *process;
         const struct host *host;
         const struct host_cgroup *cgroup;
-        const char *pidfd_socket; /* where a descriptor of the process goes, or NULL */
-        const char *group;        /* below the container's cgroup, which is "/"; or NULL */
-        int console_fd;           /* where the terminal's master goes, or -1 */
+        const char *pidfd_socket;  /* where a descriptor of the process goes, or NULL */
+        const char *group;         /* below the container's cgroup, which is "/"; or NULL */
+        struct console_to console; /* where the terminal's master goes */
 };
 
 /* Run it, and return when its program has been executed: RET_PID is this

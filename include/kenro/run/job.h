@@ -36,7 +36,7 @@ struct job {
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
         struct tree_list later;        /* what is made by then, and the child clones */
         int notify_fd;                 /* the directory of sdnotify's socket, or -1 */
-        int console_fd;                /* where the terminal's master goes, or -1 */
+        struct console_to console;     /* where the terminal's master goes */
         int root_fd;                   /* the container's root, in the child */
         int place_fd;                  /* where it lies on the host, for hooks, or -1 */
         int creating_fd, created_fd;   /* the state, for the hooks in the container, or -1 */
@@ -61,7 +61,8 @@ struct job {
 #define JOB_INIT                                                                                   \
         {                                                                                          \
                 .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
-                .proc_fd = -1, .console_fd = -1, .root_fd = -1, .place_fd = -1, .creating_fd = -1, \
-                .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1, .notify_fd = -1,     \
-                .ready_fd = -1, .agent_fd = -1, .pidfd = -1, .netdev = NETDEV_MOVED_INIT           \
+                .proc_fd = -1, .console = { .sock = -1 }, .root_fd = -1, .place_fd = -1,           \
+                .creating_fd = -1, .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1,   \
+                .notify_fd = -1, .ready_fd = -1, .agent_fd = -1, .pidfd = -1,                      \
+                .netdev = NETDEV_MOVED_INIT                                                        \
         }

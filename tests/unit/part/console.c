@@ -10,6 +10,7 @@
 #include <termios.h>
 
 static struct err error;
+static const struct console_to nowhere = { .sock = -1 };
 
 static void a_terminal_is_planned_if_asked_for(void **state)
 {
@@ -77,13 +78,13 @@ static void what_is_no_multiplexer_is_not_opened(void **state)
         (void)state;
         test_dir_make(dir);
         root = open(dir, O_PATH | O_CLOEXEC);
-        r[0] = console_child(&p, root, -1, false, &e[0]);
+        r[0] = console_child(&p, root, &nowhere, false, &e[0]);
         assert_int_equal(mkdirat(root, "dev", 0755) | mkdirat(root, "dev/pts", 0755), 0);
         test_file(root, "dev/pts/ptmx", "", 0666);
-        r[1] = console_child(&p, root, -1, false, &e[1]);
+        r[1] = console_child(&p, root, &nowhere, false, &e[1]);
         assert_int_equal(unlinkat(root, "dev/pts/ptmx", 0), 0);
         assert_int_equal(symlinkat("/dev/null", root, "dev/pts/ptmx"), 0);
-        r[2] = console_child(&p, root, -1, false, &e[2]);
+        r[2] = console_child(&p, root, &nowhere, false, &e[2]);
         close(root);
         test_dir_remove(dir);
         assert_int_equal(r[0], -1);
@@ -98,11 +99,11 @@ static void what_is_no_multiplexer_is_not_opened(void **state)
 static void be_a_process_with_a_terminal(void *arg)
 {
         const struct console_plan p = { .wanted = true, .rows = 33, .columns = 77 };
-        int root = open("/", O_PATH | O_CLOEXEC), *pair = arg;
+        const struct console_to *to = arg;
+        int root = open("/", O_PATH | O_CLOEXEC);
         struct stat st;
 
-        close(pair[0]);
-        assert_true(console_child(&p, root, pair[1], false, &error) == 0);
+        assert_true(console_child(&p, root, to, false, &error) == 0);
         assert_true(isatty(0) && isatty(1) && isatty(2));
         assert_true(fstat(0, &st) == 0 && (st.st_mode & 07777) == 0620);
         assert_true(console_session_child(&p, &error) == 0);
@@ -117,21 +118,20 @@ static bool has_devpts(void)
         return statfs("/dev/pts/ptmx", &fs) == 0 && fs.f_type == DEVPTS_SUPER_MAGIC;
 }
 
-static void the_callers_end_gets_plain_output(void **state)
+/* What the caller's end has of "line" and the newline, and its size. */
+static const char *seen_at_the_end(struct console_to to, struct winsize *size)
 {
+        static char text[64];
         int pair[2], master = -1;
-        struct winsize size;
-        char name[64], text[64];
+        ssize_t n;
         pid_t pid;
+        char name[64];
 
-        (void)state;
-        NEEDS_ROOT();
-        if (!has_devpts())
-                SKIP("there is no /dev/pts/ptmx");
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        to.sock = pair[1];
         pid = child_fork();
         if (pid == 0) {
-                be_a_process_with_a_terminal(pair);
+                be_a_process_with_a_terminal(&to);
                 _exit(0);
         }
         close(pair[1]);
@@ -139,14 +139,31 @@ static void the_callers_end_gets_plain_output(void **state)
         close(pair[0]);
         assert_true(master >= 0);
         assert_string_equal(name, "/dev/pts/ptmx");
-        assert_int_equal(ioctl(master, TIOCGWINSZ, &size), 0);
-        assert_int_equal(size.ws_row, 33);
-        assert_int_equal(size.ws_col, 77);
-        /* no carriage return has been added */
-        assert_int_equal(read(master, text, sizeof(text)), 5);
-        assert_memory_equal(text, "line\n", 5);
+        assert_int_equal(ioctl(master, TIOCGWINSZ, size), 0);
+        n = read(master, text, sizeof(text) - 1);
+        assert_true(n > 0);
+        text[n] = '\0';
         assert_int_equal(child_wait(pid), 0);
         close(master); /* which would have hung up on it */
+        return text;
+}
+
+static void a_terminal_is_what_its_other_end_needs(void **state)
+{
+        struct winsize size;
+
+        (void)state;
+        NEEDS_ROOT();
+        if (!has_devpts())
+                SKIP("there is no /dev/pts/ptmx");
+        assert_string_equal(seen_at_the_end((struct console_to){ 0 }, &size), "line\r\n");
+        assert_int_equal(size.ws_row, 33);
+        assert_int_equal(size.ws_col, 77);
+        assert_string_equal(seen_at_the_end((struct console_to){ .plain = true }, &size), "line\n");
+        assert_int_equal(size.ws_row, 33);
+        seen_at_the_end((struct console_to){ .rows = 5, .columns = 6 }, &size);
+        assert_int_equal(size.ws_row, 5);
+        assert_int_equal(size.ws_col, 6);
 }
 
 int main(void)
@@ -156,7 +173,7 @@ int main(void)
                 cmocka_unit_test(without_a_terminal_the_size_is_ignored),
                 cmocka_unit_test(a_side_has_sixteen_bits),
                 cmocka_unit_test(what_is_no_multiplexer_is_not_opened),
-                cmocka_unit_test(the_callers_end_gets_plain_output),
+                cmocka_unit_test(a_terminal_is_what_its_other_end_needs),
         };
 
         return RUN(tests);

@@ -7,6 +7,7 @@ import pytest
 
 import kenrotest
 from console import ConsoleSocket
+from rootless import User
 
 
 def pytest_configure(config):
@@ -20,6 +21,17 @@ def kenro(tmp_path):
     """A runtime whose every test leaves the host as it found it."""
     with kenrotest.leaves_nothing(kenrotest.Runtime(tmp_path / "state")) as runtime:
         yield runtime
+
+
+@pytest.fixture
+def user():
+    """An ordinary user of this machine."""
+    u = User()
+    try:
+        with kenrotest.leaves_nothing(u):
+            yield u
+    finally:
+        u.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from console import ConsoleSocket, read_until
+from console import ConsoleSocket
 from kenrotest import (cgroup_mount, config, inside, our_processes, shell, wait_until,
                        write_config)
 

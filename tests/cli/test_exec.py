@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from kenrotest import CAPS, cgroup_mount, config, shell, user_namespace, wait_until, without, write_config
+from kenrotest import CAPS, cgroup_mount, config, user_namespace, wait_until, without, write_config
 
 SLEEP = ("/bin/sleep", "1000")
 

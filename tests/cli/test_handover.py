@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from kenrotest import config, shell, user_namespace, write_config
+from rootless import rootless
 
 
 def is_process(fd, pid):
@@ -240,3 +241,18 @@ def test_the_program_cannot_change_what_lies_around_the_socket(kenro, bundle, ma
 def test_without_a_manager_there_is_no_socket(kenro, bundle):
     write_config(bundle, shell("echo \"<$NOTIFY_SOCKET>\"; ls /run"))
     assert kenro.ok("run", "--bundle", bundle, "c", env={"NOTIFY_SOCKET": ""}) == "<>\n"
+
+
+def test_a_service_of_an_ordinary_user(user):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(20)
+    manager.bind(str(user.home / "manager"))
+    os.chmod(user.home / "manager", 0o777)
+    bundle = user.bundle(rootless("/bin/sh", "-c", "say READY=1; exec sleep 1000"))
+    environment = {**user.env, "NOTIFY_SOCKET": str(user.home / "manager")}
+    p = user.popen("run", "-b", bundle, "c", env=environment, cwd=user.home)
+    message = manager.recv(4096).decode()
+    assert message == f"READY=1\nMAINPID={user.pid('c')}"
+    user.ok("kill", "c", "KILL")
+    assert p.wait(20) == 137
+    manager.close()

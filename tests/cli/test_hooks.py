@@ -9,6 +9,7 @@ import pytest
 
 import kenrotest
 from kenrotest import config, shell, write_config
+from rootless import rootless
 
 POINTS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart",
           "poststop")
@@ -298,3 +299,18 @@ def test_state_can_be_asked_from_a_hook(kenro, bundle, log):
     write_config(bundle, c)
     kenro.ok("run", "-d", "--bundle", bundle, "c")
     assert [line.split('"')[3] for line in log.read_text().splitlines()] == ["creating", "running"]
+
+
+def test_they_run_for_an_ordinary_user_too(user):
+    c = rootless("/bin/true")
+    bundle = user.bundle(c)
+    log = bundle / "rootfs/log"
+    in_root = f"grep -c ' {bundle}/rootfs ' /proc/self/mountinfo >/dev/null || exit 3; "
+    c["hooks"] = {point: [{"path": "/bin/sh", "env": ["PATH=/usr/bin:/bin"], "args": [
+        "sh", "-c", (in_root if point == "createContainer" else "") +
+        f"echo {point} >>{'/log' if point == 'startContainer' else log}"]}]
+        for point in ("prestart", "createRuntime", "createContainer", "startContainer",
+                      "poststart", "poststop")}
+    write_config(bundle, c)
+    user.ok("run", "-b", bundle, "c")
+    assert log.read_text().split() == list(c["hooks"])

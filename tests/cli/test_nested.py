@@ -14,7 +14,7 @@ import pytest
 import kenrotest
 from kenrotest import KENRO, config, make_rootfs, user_namespace, without, write_config
 from rootless import SUBIDS, UID, User, mapped
-from test_rootless import needs_uidmap, user  # noqa: F401
+from test_rootless import needs_uidmap
 
 ALL_CAPS = ["CAP_" + name for name in (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE "

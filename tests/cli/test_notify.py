@@ -16,6 +16,7 @@ import pytest
 
 import kenrotest
 from kenrotest import config, shell, write_config
+from rootless import rootless
 
 RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*
 MKDIR = (83, 258)  # mkdir, mkdirat of x86-64
@@ -205,3 +206,13 @@ def test_what_the_runtime_needs_itself_is_refused(kenro, bundle, agent, name):
         "run c: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for the " \
         f"{name} syscall"
     assert agent.documents == []
+
+
+def test_an_ordinary_users_runtime_cannot_hand_it_over(user):
+    """The descriptor is taken out of a process that cannot be dumped."""
+    agent = Agent(user.home / "agent")
+    os.chmod(user.home / "agent", 0o777)
+    bundle = user.bundle(notifying(rootless("/bin/sleep", "1000"), agent))
+    assert "cannot fetch the seccomp agent's descriptor: EPERM" in \
+        user.fails("run", "-b", bundle, "c")
+    agent.close()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -12,23 +11,12 @@ import pytest
 import kenrotest
 from kenrotest import cgroup_mount, config, inside, shell, wait_until, without, write_config
 from console import read_until
-from rootless import SUBIDS, UID, User, mapped, rootless
+from rootless import SUBIDS, UID, mapped, rootless
 from test_console import Terminal
 from test_namespaces import pod
-from test_notify import Agent, notifying
 
 needs_uidmap = pytest.mark.skipif(not os.path.exists("/usr/bin/newuidmap"),
                                   reason="newuidmap is not installed")
-
-
-@pytest.fixture
-def user():
-    u = User()
-    try:
-        with kenrotest.leaves_nothing(u):
-            yield u
-    finally:
-        u.close()
 
 
 @pytest.fixture
@@ -591,46 +579,3 @@ def test_a_failure_leaves_nothing(user):
     write_config(user.home / "bundle", c)
     assert "cannot open the source /nosuch: ENOENT" in user.fails("create", "-b", "bundle", "c")
     assert os.listdir(user.root) == []
-
-
-# ---- hooks, readiness, agents ------------------------------------------------------
-
-
-def test_hooks_run_at_every_point(user):
-    c = rootless("/bin/true")
-    bundle = user.bundle(c)
-    log = bundle / "rootfs/log"
-    in_root = f"grep -c ' {bundle}/rootfs ' /proc/self/mountinfo >/dev/null || exit 3; "
-    c["hooks"] = {point: [{"path": "/bin/sh", "env": ["PATH=/usr/bin:/bin"], "args": [
-        "sh", "-c", (in_root if point == "createContainer" else "") +
-        f"echo {point} >>{'/log' if point == 'startContainer' else log}"]}]
-        for point in ("prestart", "createRuntime", "createContainer", "startContainer",
-                      "poststart", "poststop")}
-    write_config(bundle, c)
-    user.ok("run", "-b", bundle, "c")
-    assert log.read_text().split() == list(c["hooks"])
-
-
-def test_a_service_says_when_it_is_ready(user):
-    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.settimeout(20)
-    manager.bind(str(user.home / "manager"))
-    os.chmod(user.home / "manager", 0o777)
-    bundle = user.bundle(rootless("/bin/sh", "-c", "say READY=1; exec sleep 1000"))
-    environment = {**user.env, "NOTIFY_SOCKET": str(user.home / "manager")}
-    p = user.popen("run", "-b", bundle, "c", env=environment, cwd=user.home)
-    message = manager.recv(4096).decode()
-    assert message == f"READY=1\nMAINPID={user.pid('c')}"
-    user.ok("kill", "c", "KILL")
-    assert p.wait(20) == 137
-    manager.close()
-
-
-def test_a_seccomp_agent_is_out_of_reach(user):
-    """The descriptor is taken out of a process that cannot be dumped."""
-    agent = Agent(user.home / "agent")
-    os.chmod(user.home / "agent", 0o777)
-    bundle = user.bundle(notifying(rootless("/bin/sleep", "1000"), agent))
-    assert "cannot fetch the seccomp agent's descriptor: EPERM" in \
-        user.fails("run", "-b", bundle, "c")
-    agent.close()

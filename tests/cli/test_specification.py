@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kenrotest import KENRO, cgroup_mount, config, inside, user_namespace, write_config, \
+from kenrotest import KENRO, cgroup_mount, config, user_namespace, write_config, \
     without
 
 # config.md, "Linux mount options".

@@ -271,17 +271,14 @@ static int change_flags(const struct mount_entry *m, int root_fd, struct err *e)
         return set_attrs(at, &m->o, e);
 }
 
-/* New options for a file system that an earlier entry has made. */
-static int reconfigure(const struct mount_entry *m, int root_fd, struct err *e)
+/* New options for a file system that an earlier entry has made. Not by its path, which
+ * may lead to one of the host's by now. */
+static int reconfigure(const struct mount_entry *m, struct err *e)
 {
         static const struct mount_param rw[] = { { "rw", NULL }, { 0 } };
-        autoclose int at = path_open_in(root_fd, m->dest, O_PATH, 0);
-        autoclose int fs = -1;
+        autoclose int fs = sys_fspick(m->tree_fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
         int r;
 
-        if (at < 0)
-                return err_sys(e, -at, "cannot open %s in the container", m->dest);
-        fs = sys_fspick(at, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
         if (fs < 0)
                 return err_sys(e, -fs, "cannot reconfigure the %s", m->type);
         if (set_params(fs, m, m->o.clear & MOUNT_ATTR_RDONLY ? rw : NULL, e) < 0)
@@ -289,7 +286,7 @@ static int reconfigure(const struct mount_entry *m, int root_fd, struct err *e)
         r = sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
         if (r < 0)
                 return fs_error(fs, -r, "cannot be reconfigured", m->type, e);
-        return set_attrs(at, &m->o, e);
+        return set_attrs(m->tree_fd, &m->o, e);
 }
 
 /* A tmpfs looks like the directory that it covers, but for what its options say; with
@@ -361,7 +358,7 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
         if (m->kind == MOUNT_CHANGE)
                 return change_flags(m, root_fd, e);
         if (m->kind == MOUNT_RECONFIGURE)
-                return reconfigure(m, root_fd, e);
+                return reconfigure(m, e);
         if (m->kind == MOUNT_FS)
                 tree = made = make_fs(m, root_fd, given->proc_fd, e);
         else if (m->kind == MOUNT_INSIDE)
@@ -370,6 +367,8 @@ static int mount_one(const struct mount_entry *m, int root_fd, const struct moun
                 tree = *dev = clone_dev(given->dev_fd, e);
         if (tree < 0 || set_label(m, tree, e) < 0 || settle(m, tree, e) < 0)
                 return -1;
+        if (m->kind != MOUNT_BIND && m->tree_fd >= 0 && dup3(tree, m->tree_fd, O_CLOEXEC) < 0)
+                return err_sys(e, errno, "cannot keep the mount");
         return attach(m, root_fd, tree, file, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -208,12 +209,17 @@ static int plan_copy_up(struct mount_entry *m, struct err *e)
 static int plan_remount(struct mount_entry *m, const struct mount_plan *before, struct err *e)
 {
         for (size_t i = before->n; i > 0; i--) {
-                const struct mount_entry *b = &before->v[i - 1];
+                struct mount_entry *b = &before->v[i - 1];
 
                 if (strcmp(b->dest, m->dest) != 0)
                         continue;
                 if (b->kind != MOUNT_FS || mount_is_shared_type(b->type))
                         break;
+                if (b->tree_fd < 0)
+                        b->tree_fd = eventfd(0, EFD_CLOEXEC);
+                if (b->tree_fd < 0)
+                        return err_sys(e, errno, "cannot reserve a descriptor");
+                m->tree_fd = b->tree_fd;
                 m->kind = MOUNT_RECONFIGURE;
                 m->type = b->type;
                 m->source = NULL;

@@ -203,6 +203,38 @@ def test_a_remount_takes_back_what_was_read_only(kenro, bundle):
     assert kenro.ok("run", "-b", bundle, "c") == "written\n"
 
 
+@pytest.fixture
+def hosts(tmp_path):
+    """A file system of the host's, and its options as the host sees them."""
+    path = tmp_path / "hosts"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "hosts", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+def test_a_remount_finds_its_own_where_links_lead_elsewhere(kenro, bundle, tmp_path, hosts):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "t").symlink_to("/hosts")
+    c = shell("grep -c ' /d/t .* ro,size=64k' /proc/self/mountinfo")
+    c["mounts"] += [
+        {"destination": "/d/t", "type": "tmpfs", "source": "t", "options": ["size=64k"]},
+        {"destination": "/hosts", "source": str(hosts), "options": ["bind"]},
+        {"destination": "/d", "source": str(volume), "options": ["bind"]},
+        {"destination": "/d/t", "options": ["remount", "ro"]}]
+    write_config(bundle, c)
+    kenro.run("run", "-b", bundle, "c")
+    (hosts / "x").touch()
+
+
+def test_dev_is_remounted_too(kenro, bundle):
+    c = shell("grep ' /dev ' /proc/self/mountinfo")
+    c["mounts"].append({"destination": "/dev", "options": ["remount", "size=128k"]})
+    write_config(bundle, c)
+    assert "size=128k" in kenro.ok("run", "-b", bundle, "c")
+
+
 @pytest.mark.parametrize("options,text", [
     (["size=many"], "tmpfs does not take the option 'size=many': EINVAL"),
     (["size=4k"], "Too small a size for current use): EINVAL"),

@@ -24,9 +24,10 @@ struct mount_entry {
         const char *dest; /* cleaned, absolute in the container */
         const char *type, *source;
         struct mount_options o;
-        bool is_file;                  /* what is bound is no directory */
-        bool late_readonly;            /* when the tmpfs has been filled */
-        int tree_fd;                   /* MOUNT_BIND: the detached clone */
+        bool is_file;       /* what is bound is no directory */
+        bool late_readonly; /* when the tmpfs has been filled */
+        int tree_fd; /* MOUNT_BIND: the detached clone; a file system and what remounts it: kept
+                      * free for its mount; else -1 */
         struct id_mappings uids, gids; /* MOUNT_BIND: as which its ids are seen, or empty */
         size_t index;                  /* in mounts[], for messages; SIZE_MAX if kenro added it */
 

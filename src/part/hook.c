@@ -189,7 +189,8 @@ static int follow(const struct hook *h, pid_t pid, int out, int report, struct e
         else
                 r = watch(pidfd, out, h->timeout, &q, e);
         if (r != 0)
-                (void)kill(-pid, SIGKILL); /* not reaped, so the number is its own */
+                /* Not reaped, so the number is its own; it may have left its group. */
+                (void)kill(-pid, SIGKILL), (void)kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (r == 1)

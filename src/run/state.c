@@ -27,7 +27,7 @@ static const struct json_field fields[] = {
         { "startTime",   J_U64, AT(start_time) },
         { "bundle",      J_STR, AT(bundle), .required = true },
         { "rootfs",      J_STR, AT(rootfs), .required = true },
-        { "cgroup",      J_STR, AT(cgroup) },
+        { "cgroup",      J_STR, AT(cgroup), .required = true },
         { "cgroupMade",  J_U64, AT(cgroup_made) },
         { "cgroupClaimed", J_BOOL, AT(cgroup_claimed) },
         { "created",     J_STR, AT(created), .required = true },
@@ -135,16 +135,19 @@ bool state_is_exiting(int proc_fd, pid_t pid)
         return flags == 0 || (flags & PF_EXITING_) != 0;
 }
 
-pid_t state_inner_pid(int proc_fd, pid_t pid)
+pid_t state_inner_pid(int proc_fd, int pidfd)
 {
-        char name[32], text[4096], *at;
+        char name[32], text[1024], *at;
 
-        snprintf(name, sizeof(name), "%d/status", pid);
+        /* Not the process's own status: its groups come first there, however many. */
+        snprintf(name, sizeof(name), "self/fdinfo/%d", pidfd);
         if (file_peek(proc_fd, name, text, sizeof(text)) <= 0)
                 return 0;
         at = strstr(text, "\nNSpid:");
         if (!at)
-                return pid; /* a kernel without pid namespaces */
+                at = strstr(text, "\nPid:"); /* a kernel without pid namespaces */
+        if (!at)
+                return 0;
         at[1 + strcspn(at + 1, "\n")] = '\0';
         at = strrchr(at, '\t');
         return at ? (pid_t)strtoul(at + 1, NULL, 10) : 0;

@@ -178,7 +178,7 @@ static int hooks_parent_cell(struct job *j, struct err *e)
         if (j->creating_fd < 0)
                 return 0;
         return hooks_document(j->creating_fd, &s, "creating",
-                              state_inner_pid(j->host->proc_fd, j->pid), e);
+                              state_inner_pid(j->host->proc_fd, j->pidfd), e);
 }
 
 static int hooks_child_cell(struct job *j, struct err *e)
@@ -229,8 +229,9 @@ static int commit_cell(struct job *j, struct err *e)
                 return -1;
         if (notify_agent(j, "creating", e) < 0)
                 return -1;
-        if (j->created_fd >= 0 && hooks_document(j->created_fd, &j->container->state, "created",
-                                                 state_inner_pid(j->host->proc_fd, j->pid), e) < 0)
+        if (j->created_fd >= 0 &&
+            hooks_document(j->created_fd, &j->container->state, "created",
+                           state_inner_pid(j->host->proc_fd, j->pidfd), e) < 0)
                 return -1;
         j->hooked = true; /* it is a container from here on, and will be deleted */
         return container_commit(j->container, j->host->proc_fd, j->pid, j->pid_file, e);

@@ -3,6 +3,7 @@ fails."""
 
 import json
 import os
+import sys
 import time
 
 import pytest
@@ -232,6 +233,24 @@ def test_one_that_takes_too_long_is_killed_with_its_children(kenro, bundle, poin
     assert MESSAGE.format(point) + "did not end within its 1 s, and was killed" in \
         kenro.fails("run", "--bundle", bundle, "c")
     assert 0.9 < time.monotonic() - began < 20
+
+
+def test_one_that_has_changed_its_process_group_is_killed_in_time(kenro, bundle):
+    script = ("import os, time; pid = os.fork(); pid or time.sleep(30); os.setpgid(pid, pid); "
+              "os.setpgid(0, pid); os.kill(pid, 9); time.sleep(30)")
+    h = {"path": sys.executable, "args": ["python3", "-c", script], "timeout": 1}
+    write_config(bundle, add(config(), "createRuntime", h))
+    began = time.monotonic()
+    assert "did not end within its 1 s" in kenro.fails("create", "--bundle", bundle, "c")
+    assert time.monotonic() - began < 20
+
+
+def test_one_in_the_container_gets_its_number_there_with_any_groups(kenro, bundle, log):
+    c = config("/bin/true")
+    c["process"]["user"]["additionalGids"] = [4000000000 + i for i in range(600)]
+    write_config(bundle, note(bundle, c, "startContainer", log))
+    kenro.ok("run", "--bundle", bundle, "c")
+    assert notes(bundle)[0][1]["pid"] == 1
 
 
 def test_one_that_is_killed_is_a_failure(kenro, bundle):

@@ -53,8 +53,9 @@ uint64_t state_start_time(int proc_fd, pid_t pid);
  * keep it until others of its pid namespace have been reaped. */
 bool state_is_exiting(int proc_fd, pid_t pid);
 
-/* PID as it is in the innermost pid namespace that it is in; 0 if it is gone. */
-pid_t state_inner_pid(int proc_fd, pid_t pid);
+/* The number of PIDFD's process in the innermost pid namespace that it is in; 0 if it
+ * is gone. */
+pid_t state_inner_pid(int proc_fd, int pidfd);
 
 /* Whether PID has executed a program since it was forked; true if it is gone, because
  * nobody can tell any more. */

@@ -66,7 +66,7 @@ int fd_send(int sock, const void *data, size_t len, int fd, struct err *e)
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return err_sys(e, errno, "cannot send to the other process");
-        return 0;
+        return (int)n;
 }
 
 int fd_recv(int sock, void *data, size_t len, int *ret_fd, struct err *e)

@@ -58,7 +58,7 @@ int notify_agent(struct job *j, const char *status, struct err *e)
         struct json_out o;
         const char *text;
         size_t len;
-        int r = -1;
+        int r = -1, n = -1;
 
         if (j->agent_fd < 0)
                 return 0;
@@ -67,9 +67,11 @@ int notify_agent(struct job *j, const char *status, struct err *e)
                 return -1;
         describe(&o, j, status);
         text = json_text(&o, &len, e);
-        /* With the first byte goes the descriptor, with what does not fit the rest. */
-        if (text && fd_send(j->agent_fd, text, 1, listener, e) == 0) {
-                r = file_write_all(j->agent_fd, text + 1, len - 1);
+        /* Agents may look for all of it where the descriptor is: in the first message. */
+        if (text)
+                n = fd_send(j->agent_fd, text, len, listener, e);
+        if (n >= 0) {
+                r = file_write_all(j->agent_fd, text + n, len - (size_t)n);
                 r = r < 0 ? err_sys(e, -r, "cannot send to the seccomp agent") : 0;
         }
         json_out_release(&o);

@@ -27,7 +27,7 @@ class Agent:
 
     def __init__(self, path, answer=errno.EDOM):
         self.path, self.answer = path, answer
-        self.documents, self.calls, self.fds = [], [], []
+        self.documents, self.calls, self.fds, self.firsts = [], [], [], []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(str(path))
         self.socket.listen()
@@ -49,12 +49,14 @@ class Agent:
         connection, _ = self.socket.accept()
         with connection:
             data, control, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(4 * 8))
+            first = len(data)
             fds = array.array("i")
             for level, kind, payload in control:
                 assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
                 fds.frombytes(payload)
             while more := connection.recv(65536):
                 data += more
+        self.firsts.append(first == len(data))
         self.documents.append((json.loads(data), len(fds)))
         self.fds += fds
 
@@ -123,6 +125,7 @@ def test_it_is_told_which_container_this_is(kenro, bundle, agent):
                                  "annotations": c["annotations"]}
     kenro.ok("start", "c")
     assert len(agent.documents) == 1
+    assert agent.firsts == [True]  # there are agents that receive once
 
 
 @pytest.mark.parametrize("new_privileges", (False, True))

@@ -25,7 +25,7 @@ static inline int fd_take(int *fd)
 int fd_fork(int *sock, struct err *e);
 
 /* Send LEN bytes (at least 1) and, unless it is -1, one descriptor. SIGPIPE is
- * not raised. */
+ * not raised. Returns how many bytes a stream has taken, or -1. */
 int fd_send(int sock, const void *data, size_t len, int fd, struct err *e);
 
 /* Receive one message of at most LEN bytes. Returns its length, 0 when the peer

@@ -60,6 +60,7 @@ int sdnotify_listen(int dir_fd, struct err *e)
         mode_t mask = umask(0);
         int r;
 
+        (void)unlinkat(dir, SOCKET, 0); /* of a start that was killed */
         snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" SOCKET, dir);
         r = bind(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno : 0;
         umask(mask);

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from kenrotest import config, shell, user_namespace, write_config
+from kenrotest import config, shell, user_namespace, wait_until, write_config
 from rootless import rootless
 
 
@@ -180,6 +180,33 @@ def test_a_waiting_start_does_not_keep_others_away(kenro, bundle, manager):
     kenro.ok("exec", "c", "/bin/true")
     kenro.ok("delete", "--force", "c")
     assert p.wait(20) == 0
+
+
+def test_a_second_start_goes_on_where_the_first_was_killed(kenro, bundle, manager):
+    c = service("say READY=1; exec sleep 1000")
+    wait = {"path": "/bin/sh", "args": ["sh", "-c", "echo x >/at; read word </go"],
+            "env": ["PATH=/bin"]}
+    c["hooks"] = {"startContainer": [wait]}
+    write_config(bundle, c)
+    for name in ("at", "go"):
+        os.mkfifo(bundle / "rootfs" / name)
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
+    kenro.ok("create", "--bundle", bundle, "c", env=environment)
+    p = kenro.popen("start", "c", env=environment)
+    assert (bundle / "rootfs/at").read_text() == "x\n"
+    p.kill()
+    p.wait(20)
+    assert kenro.status("c") == "created"
+    sock = kenro.root / "c/notify/notify.sock"
+    before = sock.stat().st_ctime_ns
+    with kenro.popen("start", "c", env=environment) as p:
+        wait_until(lambda: p.poll() is not None or
+                   sock.exists() and sock.stat().st_ctime_ns != before)
+        assert p.poll() is None
+        (bundle / "rootfs/go").write_text("word\n")
+        assert manager.receive()[0].startswith("READY=1\n")
+        os.close(manager.receive()[1][0])
+    assert p.returncode == 0
 
 
 @pytest.mark.parametrize("abstract", (False, True))

@@ -125,7 +125,9 @@ static bool is_same(const struct sched_request *now, const struct sched_request 
                 return false;
         if (asked->policy == SCHED_DEADLINE)
                 return now->runtime == asked->runtime && now->deadline == asked->deadline;
-        return is_realtime(asked->policy) || now->nice == asked->nice;
+        /* SCHED_IDLE leaves the caller's as it is, and makes nothing of it. */
+        return is_realtime(asked->policy) || now->nice == asked->nice ||
+               (asked->policy == SCHED_IDLE && asked->nice == 0);
 }
 
 int sched_parent(const struct sched_plan *p, pid_t pid, struct err *e)

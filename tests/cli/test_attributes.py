@@ -72,6 +72,12 @@ def test_a_nice_value_that_is_not_given_is_0(kenro, bundle):
     assert (seen["scheduler"], seen["nice"]) == (0, 0)
 
 
+def test_an_idle_policy_makes_nothing_of_the_callers_nice_value(kenro, bundle):
+    seen = inside(kenro, bundle, config(scheduler={"policy": "SCHED_IDLE"}),
+                  preexec_fn=lambda: os.nice(5))
+    assert seen["scheduler"] == IDLE
+
+
 def test_without_a_scheduler_the_callers_stays(kenro, bundle):
     seen = inside(kenro, bundle, config(), preexec_fn=lambda: os.nice(5))
     assert (seen["scheduler"], seen["nice"]) == (0, 5)

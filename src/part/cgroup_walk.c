@@ -114,8 +114,9 @@ static int walk_below(struct walk *w, int (*fn)(pid_t pid, void *arg), void *arg
                 if (r != 1)
                         continue;
                 r = visit(w->fd, fn, arg);
-                /* Those of a threaded group are listed by the one above it that is not. */
-                if (r == -EOPNOTSUPP || r == -ENODEV)
+                /* Those of a threaded group are listed by the one above it that is not;
+                 * the others say that it was removed just now. */
+                if (r == -EOPNOTSUPP || r == -ENODEV || r == -ENOENT)
                         r = 0;
                 if (r > 0)
                         break;

@@ -3,7 +3,7 @@
 #include "kenro/base/file.h"
 #include "kenro/part/cgroup_walk.h"
 
-enum { DEEP = 300 };
+enum { DEEP = 300, CHURNS = 20000 };
 
 static struct test_group top;
 
@@ -107,6 +107,35 @@ static void every_process_is_visited_however_deep(void **state)
         close(side);
 }
 
+/* Makes and removes groups below FD until it is killed. */
+static pid_t churn(int fd)
+{
+        pid_t pid = child_fork();
+
+        while (pid == 0) {
+                (void)!mkdirat(fd, "x", 0755);
+                (void)!unlinkat(fd, "x", AT_REMOVEDIR);
+        }
+        return pid;
+}
+
+static void groups_may_come_and_go_meanwhile(void **state)
+{
+        struct seen none = { 0 };
+        int outer;
+        pid_t pid;
+
+        (void)state;
+        NEEDS_GROUP(top);
+        outer = make_top("churn");
+        pid = churn(outer);
+        for (int i = 0; i < CHURNS; i++)
+                assert_int_equal(cgroup_each_process(outer, see, &none), 0);
+        child_kill(pid);
+        (void)unlinkat(outer, "x", AT_REMOVEDIR); /* it may be there, or not */
+        close(outer);
+}
+
 /* They have no list of processes, and those below them neither. */
 static void threaded_groups_are_no_obstacle(void **state)
 {
@@ -163,6 +192,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_process_is_visited_however_deep),
+                cmocka_unit_test(groups_may_come_and_go_meanwhile),
                 cmocka_unit_test(threaded_groups_are_no_obstacle),
                 cmocka_unit_test(a_group_that_is_gone_has_none),
         };

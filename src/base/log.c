@@ -144,9 +144,11 @@ void log_line(enum log_level level, const char *text)
         if (target.open && level <= target.level)
                 to_file(level, text);
 
-        /* Where a person is watching, warnings are for them; elsewhere standard error
-         * is the program's too, and what it says is parsed. */
-        if (level > target.level && (target.open || level > LOG_WARN || !isatty(STDERR_FILENO)))
+        /* Standard error is the program's too, and what it says is parsed: with a log
+         * there are errors only, and warnings unasked only where a person is watching. */
+        if (level != LOG_ERROR && target.open)
+                return;
+        if (level > target.level && (level > LOG_WARN || !isatty(STDERR_FILENO)))
                 return;
         n = snprintf(line, sizeof(line), "%s: %s%s\n", program,
                      level == LOG_WARN ? "warning: " : "", text);

@@ -188,6 +188,20 @@ def test_criu_is_ignored(kenro, bundle):
     kenro.ok("--criu", "/nosuch", "run", "-b", bundle, "c")
 
 
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_debug_goes_to_the_log_in_its_format(kenro, bundle, tmp_path, format):
+    """And standard error is the program's then."""
+    r = kenro.run("--debug", "--log", tmp_path / "log", "--log-format", format, "run", "-b", bundle,
+                  "c")
+    assert (r.returncode, r.stderr) == (0, "")
+    lines = (tmp_path / "log").read_text().splitlines()
+    if format == "json":
+        lines = [json.loads(line) for line in lines]
+        assert {tuple(sorted(entry)) for entry in lines} == {("level", "msg", "time")}
+        lines = [f"{entry['level']}: {entry['msg']}" for entry in lines]
+    assert any("debug" in line and "step 'mounts'" in line for line in lines), lines
+
+
 def test_debug_tells_what_each_step_took(kenro, bundle):
     r = kenro.run("--debug", "run", "-b", bundle, "c")
     assert r.returncode == 0

@@ -1,6 +1,8 @@
 /* From names and conditions to sorted rules of one architecture. */
 #include "seccomp_rule.h"
 
+#include "kenro/base/log.h"
+
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -152,6 +154,10 @@ static int add_names(struct seccomp_rules *r, const struct spec_syscall *s,
                             (nr <= PSEUDO_IPC && nr >= PSEUDO_IPC_LAST));
 
                 rule.name = s->names.v[i];
+                if (nr == __NR_SCMP_ERROR && r->arch->token == seccomp_arch_native())
+                        log_debug(
+                                "linux.seccomp: the system call '%.40s' is not known, and left out",
+                                rule.name);
                 name_known(r, mux ? seccomp_arch_direct(r->arch, nr) : nr);
                 if ((nr < 0 && !mux) || rule.action == fallback)
                         continue; /* not on this architecture, or nothing new */

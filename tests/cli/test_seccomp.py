@@ -194,6 +194,30 @@ def test_names_of_other_architectures_and_unknown_ones_are_skipped(kenro, bundle
     assert call(kenro, bundle, p, "getpid") == (0, errno.EPERM)
 
 
+def test_an_unknown_name_is_told_by_debug_only(kenro, bundle):
+    c = config()
+    c["linux"]["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", "nosuchcall"))
+    write_config(bundle, c)
+    assert kenro.run("--log-level", "warning", "run", "-b", bundle, "c").stderr == ""
+    assert "nosuchcall" in kenro.run("--debug", "run", "-b", bundle, "c").stderr
+
+
+@pytest.mark.parametrize("redundant", [
+    [rule("SCMP_ACT_ALLOW", "getppid")],  # which is the default
+    [rule("SCMP_ACT_ERRNO", "getpid", errnoRet=99)],  # the same again
+    [rule("SCMP_ACT_ERRNO", "getpid", "getpid", errnoRet=99)],
+    [rule("SCMP_ACT_ERRNO", "getpid", errnoRet=99,
+          args=[{"index": 0, "value": 5, "op": "SCMP_CMP_EQ"}])],  # less than all
+    [rule("SCMP_ACT_ALLOW", "getppid", args=[{"index": 0, "value": 5, "op": "SCMP_CMP_EQ"}])] * 2,
+])
+def test_redundant_rules_are_fine(kenro, bundle, redundant):
+    p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", "getpid", errnoRet=99), *redundant)
+    assert call(kenro, bundle, p, "getpid") == (0, 99)
+    assert call(kenro, bundle, p, "getppid") == (0, 0)
+    p["syscalls"].reverse()
+    assert call(kenro, bundle, p, "getpid") == (0, 99)
+
+
 def test_exec_of_a_shell_works_under_the_built_in_profile(kenro, bundle):
     write_config(bundle, shell("for i in 1 2 3; do (echo $i) | cat; done; ls / >/dev/null && "
                                "sleep 0.01 && date +%Y >/dev/null && echo done"))

@@ -16,6 +16,11 @@ from kenrotest import (Runtime, cgroup_mount, config, our_cgroups, our_processes
 SLEEP = ("/bin/sleep", "1000")
 
 
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
 def command_line(pid):
     with open(f"/proc/{pid}/cmdline", "rb") as f:
         return f.read()
@@ -197,6 +202,43 @@ def test_kill_all_reaches_what_a_dead_init_has_left(kenro, bundle):
     kenro.wait_for("c", "stopped")
     kenro.ok("kill", "--all", "c", "KILL")
     kenro.ok("delete", "c")
+
+
+def test_kill_all_reaches_what_is_left_in_a_joined_pid_namespace(kenro, bundle):
+    """Those of the namespace's own container go on."""
+    write_config(bundle, config(*SLEEP))
+    kenro.ok("run", "-d", "--bundle", bundle, "pod")
+    c = shell("sleep 1000 >/dev/null 2>&1 & exit 0")
+    for n in c["linux"]["namespaces"]:
+        if n["type"] == "pid":
+            n["path"] = f"/proc/{kenro.pid('pod')}/ns/pid"
+    write_config(bundle, c)
+    kenro.ok("run", "-d", "--bundle", bundle, "c")
+    kenro.wait_for("c", "stopped")
+    procs = cgroup_mount() / "kenro/c/cgroup.procs"
+    assert len(procs.read_text().split()) == 1
+    assert "container not running" in kenro.fails("kill", "c", "KILL")
+    kenro.ok("kill", "--all", "c", "KILL")
+    wait_until(lambda: procs.read_text() == "")
+    kenro.ok("delete", "c")
+    assert kenro.status("pod") == "running"
+
+
+def test_delete_ends_what_is_left_in_a_joined_pid_namespace(kenro, bundle):
+    write_config(bundle, config(*SLEEP))
+    kenro.ok("run", "-d", "--bundle", bundle, "pod")
+    c = shell("sleep 1000 >/dev/null 2>&1 & exit 0")
+    for n in c["linux"]["namespaces"]:
+        if n["type"] == "pid":
+            n["path"] = f"/proc/{kenro.pid('pod')}/ns/pid"
+    write_config(bundle, c)
+    kenro.ok("run", "-d", "--bundle", bundle, "c")
+    kenro.wait_for("c", "stopped")
+    [left] = (cgroup_mount() / "kenro/c/cgroup.procs").read_text().split()
+    kenro.ok("delete", "c")
+    assert not (cgroup_mount() / "kenro/c").exists()
+    assert not os.path.exists(f"/proc/{left}") or state_of(left) == "Z"  # the pod's to reap
+    assert kenro.status("pod") == "running"
 
 
 def test_sigkill_without_a_pid_namespace_kills_everything(kenro, bundle):
@@ -457,6 +499,40 @@ def test_groups_with_odd_names_go_too(kenro, bundle):
     kenro.ok("run", "-d", "-b", bundle, "c")
     (cgroup_mount() / "kenro/c/.hidden").mkdir()
     kenro.ok("delete", "-f", "c")
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "stopped", "created"])
+def test_delete_takes_the_groups_below_and_all_in_them(kenro, bundle, state):
+    """At any depth, and with processes that have a pid namespace of the host's."""
+    c = without(config(*SLEEP), "pid")
+    c["mounts"][0] = {"destination": "/proc", "type": "bind", "source": "/proc",
+                      "options": ["rbind"]}
+    write_config(bundle, c)
+    kenro.ok("create", "-b", bundle, "c")
+    group = cgroup_mount() / "kenro/c"
+    (group / "a/b").mkdir(parents=True)
+    (group / "empty").mkdir()
+    kenro.ok("exec", "-d", "--cgroup", "a/b", "c", *SLEEP)
+    kenro.ok("exec", "-d", "--cgroup", "a", "c", *SLEEP)
+    if state != "created":
+        kenro.ok("start", "c")
+    if state == "paused":
+        kenro.ok("pause", "c")
+    if state == "stopped":
+        os.kill(kenro.pid("c"), signal.SIGKILL)
+        kenro.wait_for("c", "stopped")
+    assert len((group / "a/b/cgroup.procs").read_text().split()) == 1
+    kenro.ok("delete", *(["--force"] if state in ("running", "paused") else []), "c")
+    assert not group.exists()
+
+
+def test_a_group_whose_container_is_paused_takes_no_other(kenro, bundle):
+    shared_group(kenro, bundle, *SLEEP)
+    kenro.ok("run", "-d", "-b", bundle, "a")
+    kenro.ok("pause", "a")
+    assert "container's cgroup is not empty" in kenro.fails("create", "-b", bundle, "b")
+    assert kenro.ids() == ["a"] and kenro.status("a") == "paused"
+    kenro.ok("resume", "a")
 
 
 def test_delete_waits_for_a_create_and_does_not_break_it(kenro, bundle):

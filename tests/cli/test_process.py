@@ -58,6 +58,33 @@ def test_ambient_capabilities_reach_a_user(kenro, bundle):
     assert [bits(seen, s) for s in ALL_SETS] == [mask(NET_BIND)] * 5
 
 
+def test_ambient_without_inheritable_is_a_warning_and_not_granted(kenro, bundle):
+    c = config("/bin/inside", user={"uid": 5, "gid": 5})
+    c["process"]["capabilities"] = {s: ["CAP_KILL"] for s in
+                                    ("bounding", "permitted", "effective", "ambient")}
+    write_config(bundle, c)
+    r = kenro.run("--log-level", "warning", "run", "-b", bundle, "c")
+    assert r.stderr == ("kenro: warning: process.capabilities.ambient[0]: 'CAP_KILL' cannot be "
+                        "granted here\n")
+    assert [bits(json.loads(r.stdout), s) for s in ALL_SETS] == [0, 0, 0, mask(KILL), 0]
+
+
+@pytest.mark.parametrize("bounding", [{}, {"bounding": []}])
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_an_absent_bounding_set_is_an_empty_one(kenro, bundle, tmp_path, command, bounding):
+    """And what is not in it no execution gives."""
+    c = config("/bin/inside")
+    c["process"]["capabilities"] = {"permitted": ["CAP_KILL"], "effective": ["CAP_KILL"], **bounding}
+    if command == "run":
+        seen = inside(kenro, bundle, c)
+    else:
+        (tmp_path / "process.json").write_text(json.dumps(c["process"]))
+        write_config(bundle, config("/bin/sleep", "1000"))
+        kenro.ok("run", "-d", "-b", bundle, "c")
+        seen = json.loads(kenro.ok("exec", "--process", tmp_path / "process.json", "c"))
+    assert [bits(seen, s) for s in ALL_SETS] == [0] * 5
+
+
 def test_inheritable_alone_is_not_given(kenro, bundle):
     """It would only arm files that carry capabilities (CVE-2022-24769)."""
     c = config(user={"uid": 5, "gid": 5})
@@ -84,6 +111,26 @@ def test_an_unknown_capability_is_a_warning(kenro, bundle):
 def test_no_new_privs_is_what_was_asked_for(kenro, bundle, wanted):
     assert inside(kenro, bundle, config(noNewPrivileges=wanted))["status"]["NoNewPrivs"] == \
         str(int(wanted))
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_a_set_user_id_program_gains_only_without_no_new_privs(kenro, bundle, command, allowed):
+    program = bundle / "rootfs/bin/gain"
+    program.write_bytes((bundle / "rootfs/bin/inside").read_bytes())
+    program.chmod(0o4755)
+    c = config("/bin/gain", user={"uid": 1000, "gid": 1000}, noNewPrivileges=not allowed)
+    if command == "run":
+        write_config(bundle, c)
+        seen = json.loads(kenro.ok("run", "-b", bundle, "c"))
+    else:
+        c["process"]["args"] = ["/bin/sleep", "1000"]
+        write_config(bundle, c)
+        kenro.ok("run", "-d", "-b", bundle, "c")
+        seen = json.loads(kenro.ok("exec", "c", "/bin/gain"))
+    assert seen["status"]["Uid"].split() == ["1000"] + ["0" if allowed else "1000"] * 3
+    assert bool(bits(seen, "CapEff")) == allowed
+    assert bits(seen, "CapEff") & ~bits(seen, "CapBnd") == 0
 
 
 def test_no_new_privs_is_off_by_default_as_the_specification_says(kenro, bundle):
@@ -138,6 +185,11 @@ def test_the_environment_is_the_configurations(kenro, bundle):
     p = subprocess.run(kenro.command("run", "-b", bundle, "c"), capture_output=True, text=True,
                        env={"SECRET": "1", "LD_PRELOAD": "/nosuch"}, timeout=60)
     assert json.loads(p.stdout)["env"] == ["PATH=/bin", "A=2", "EMPTY=", "X=a=b", "HOME=/root"]
+
+
+def test_a_value_may_have_newlines_and_anything_else(kenro, bundle):
+    env = ["A=one\ntwo\n", "B=\ttab \"quotes\" \\ = $A", "C=\u00fc\u2603", "lower=1", "HOME=/"]
+    assert inside(kenro, bundle, config(env=env))["env"] == env
 
 
 @pytest.mark.parametrize("uid,home", [(0, "/root"), (1000, "/home"), (77, "/")])

@@ -231,10 +231,17 @@ def test_the_pid_file_appears_whole(kenro, bundle, tmp_path):
     assert seen and seen <= wanted and all(text.isdigit() for text in wanted)
 
 
-def test_a_relative_pid_file_is_the_callers(kenro, bundle, tmp_path):
-    write_config(bundle, config(*SLEEP))
-    kenro.ok("create", "--pid-file", "here", "-b", bundle, "c", cwd=tmp_path)
-    assert (tmp_path / "here").read_text() == str(kenro.pid("c"))
+@pytest.mark.parametrize("cwd", ["/", "/tmp", "/made/for/it"])
+def test_a_relative_pid_file_is_the_callers(kenro, bundle, tmp_path, cwd):
+    """Wherever the program begins."""
+    write_config(bundle, config(*SLEEP, cwd=cwd))
+    for id, command in (("c", ["create"]), ("d", ["run", "-d"])):
+        kenro.ok(*command, "--pid-file", "here", "-b", bundle, id, cwd=tmp_path)
+        assert (tmp_path / "here").read_text() == str(kenro.pid(id))
+    kenro.ok("exec", "-d", "--pid-file", "there", "--cwd", "/etc", "d", *SLEEP, cwd=tmp_path)
+    with open(f"/proc/{(tmp_path / 'there').read_text()}/cmdline") as f:
+        assert f.read() == "/bin/sleep\0" "1000\0"
+    assert not list(bundle.glob("**/here")) and not list(bundle.glob("**/there"))
 
 
 def test_an_init_outlives_a_runtime_with_a_death_signal(kenro, bundle):

@@ -444,6 +444,15 @@ def test_the_root_must_be_a_directory_that_is_there(kenro, bundle):
         assert line.startswith("create c: root.path: ") and text in line
 
 
+@pytest.mark.parametrize("path", [".", "./", "../rootfs", ""])
+def test_the_bundle_itself_can_be_the_root(kenro, bundle, path):
+    """With config.json in it."""
+    c = config("/bin/ls", "/config.json")
+    c["root"]["path"] = path or str(bundle / "rootfs")
+    write_config(bundle / "rootfs", c)
+    assert kenro.ok("run", "c", cwd=bundle / "rootfs") == "/config.json\n"
+
+
 def test_mounts_in_a_user_namespace(kenro, bundle, source):
     (bundle / "rootfs/data").mkdir()  # the container's root may not make it in ours
     c = user_namespace(config())

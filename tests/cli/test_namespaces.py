@@ -248,6 +248,22 @@ def test_time_offsets(kenro, bundle):
                                                                  ["boottime", "1000000", "5"]]
 
 
+@pytest.mark.parametrize("offsets", [
+    None, {}, {"boottime": {}, "monotonic": {}}, {"monotonic": {"secs": 0, "nanosecs": 0}},
+    {"boottime": {"secs": 0}}])
+@pytest.mark.parametrize("user", [False, True])
+def test_a_time_namespace_with_offsets_of_zero_or_none_has_the_hosts_time(kenro, bundle, offsets,
+                                                                          user):
+    c = user_namespace(config()) if user else config()
+    c["linux"]["namespaces"].append({"type": "time"})
+    if offsets is not None:
+        c["linux"]["timeOffsets"] = offsets
+    seen = inside(kenro, bundle, c)
+    assert seen["ns"]["time"] == seen["ns"]["time_for_children"] != host("time")
+    assert [line.split() for line in seen["timens_offsets"]] == [["monotonic", "0", "0"],
+                                                                 ["boottime", "0", "0"]]
+
+
 def test_sysctls_of_own_namespaces_are_set(kenro, bundle):
     c = shell("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax "
               "/proc/sys/net/ipv4/ping_group_range")

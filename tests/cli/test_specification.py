@@ -192,6 +192,46 @@ def test_a_group_that_was_there_before_keeps_its_owner(kenro, bundle):
         group.rmdir()
 
 
+def limited(**resources):
+    c = config()
+    c["linux"]["resources"].update(resources)
+    return c
+
+
+@pytest.mark.parametrize("path, resources", [
+    ("memory.kernel", {"memory": {"kernel": 1 << 30}}),
+    ("memory.kernelTCP", {"memory": {"kernelTCP": 1 << 30}}),
+    ("memory.swappiness", {"memory": {"swappiness": 60}}),
+    ("memory.disableOOMKiller", {"memory": {"disableOOMKiller": True}}),
+    ("cpu.realtimeRuntime", {"cpu": {"realtimeRuntime": 1000}}),
+    ("cpu.realtimePeriod", {"cpu": {"realtimePeriod": 1000}}),
+    ("blockIO.leafWeight", {"blockIO": {"leafWeight": 100}}),
+    ("network", {"network": {"classID": 5}}),
+    ("network", {"network": {"priorities": [{"name": "lo", "priority": 1}]}}),
+    ("rdma", {"rdma": {"mlx5_1": {"hcaHandles": 3}}}),
+    ("unified", {"unified": {"nosuch.max": "1"}}),
+    ("unified", {"unified": {"../kenro-test-above/cgroup.freeze": "1"}}),
+    ("unified", {"unified": {"..": "1"}}),
+    ("unified", {"unified": {"a/b": "1"}}),
+])
+def test_what_a_cgroup_cannot_limit_is_refused_by_name(kenro, bundle, path, resources):
+    write_config(bundle, limited(**resources))
+    assert f"linux.resources.{path}" in kenro.fails("create", "-b", bundle, "c")
+
+
+@pytest.mark.parametrize("resources", [
+    {"memory": {"kernel": -1, "kernelTCP": 0, "swappiness": 0, "disableOOMKiller": False}},
+    {"memory": {"limit": 0, "reservation": -1, "swap": 0}},
+    {"cpu": {"realtimeRuntime": 0, "realtimePeriod": 0, "shares": 0, "quota": 0, "burst": 0}},
+    {"blockIO": {"leafWeight": 0, "weight": 0, "weightDevice": []}},
+    {"network": {"classID": 0, "priorities": []}}, {"network": {}}, {"rdma": {}}, {"unified": {}},
+    {"pids": {"limit": -1}}, {"hugepageLimits": []},
+])
+def test_what_asks_for_no_limit_needs_no_controller(kenro, bundle, resources):
+    write_config(bundle, limited(**resources))
+    kenro.ok("run", "-b", bundle, "c")
+
+
 # ---- features.md -----------------------------------------------------------------
 
 def test_features_does_not_depend_on_who_asks():

@@ -53,3 +53,14 @@ def test_every_truncation_is_an_error(kenro, bundle):
         (bundle / "config.json").write_bytes(text[:end])
         line = kenro.fails("check", bundle, placed=True)
         assert "config.json:" in line, (end, line)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_no_depth_is_too_much(kenro, bundle, opening, known):
+    """100 000 levels, in a property that is known and in one that is not."""
+    text = (bundle / "config.json").read_text().rstrip().removesuffix("}")
+    name = "annotations" if known else "org.example"
+    (bundle / "config.json").write_text(f'{text}, "{name}": ' + opening * 100_000)
+    line = kenro.fails("create", "--bundle", bundle, "c", placed=True)
+    assert "config.json:" in line and ("deep" in line or known), line

@@ -152,6 +152,17 @@ def test_cap_adds_what_the_container_may(running):
     assert "no capability" in running.fails("exec", "--cap", "NOPE", "c", "/bin/true", status=255)
 
 
+def test_the_ambient_set_is_the_containers(kenro, bundle):
+    """For a user that is not root it is what makes capabilities of any use."""
+    caps = {s: ["CAP_KILL"] for s in ("bounding", "permitted", "effective", "inheritable", "ambient")}
+    write_config(bundle, config(*SLEEP, capabilities=caps))
+    kenro.ok("run", "-d", "--bundle", bundle, "c")
+    for user in ("0", "5"):
+        seen = json.loads(kenro.ok("exec", "-u", user, "c", "/bin/inside"))
+        assert {int(seen["status"][s], 16) for s in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == \
+            {1 << 5}, user
+
+
 def test_exec_works_before_start(kenro, bundle):
     write_config(bundle, config(*SLEEP))
     kenro.ok("create", "--bundle", bundle, "c")
@@ -222,6 +233,18 @@ def test_preserved_descriptors_arrive_and_no_others(running):
     os.close(r)
     os.close(w)
     assert (p.returncode, p.stdout.split()) == (0, ["0", "1", "2", "3", "4"])
+
+
+def test_a_preserved_descriptor_that_is_closed_is_an_error(running):
+    """Also one between two that are open."""
+    r, w = os.pipe()
+    p = subprocess.run(["bash", "-c", f'exec 3<&{r} 5>&{w}; exec "$@"', "sh",
+                        *running.command("exec", "--preserve-fds", "3", "c", "/bin/true")],
+                       capture_output=True, text=True, timeout=60, pass_fds=[r, w])
+    os.close(r)
+    os.close(w)
+    assert (p.returncode, p.stderr) == \
+        (255, "kenro: exec c: --preserve-fds: descriptor 4 is not open\n")
 
 
 def test_exec_into_a_user_namespace(kenro, bundle):

@@ -169,6 +169,18 @@ def test_it_gets_the_environment_of_its_entry_and_three_descriptors(kenro, bundl
     assert (bundle / "rootfs/log").read_text().split() == ["0", "1", "2", "3", "A=1", "B=2"]
 
 
+@pytest.mark.parametrize("entry", [{}, {"env": []}])
+@pytest.mark.parametrize("point", POINTS)
+def test_without_an_environment_of_its_entry_it_has_none(kenro, bundle, point, entry):
+    c = config("/bin/true")
+    at = "/log" if point == "startContainer" else bundle / "rootfs/log"
+    script = f"tr '\\0' '\\n' </proc/self/environ >{at}; true"
+    add(c, point, {"path": "/bin/sh", "args": ["sh", "-c", script], **entry})
+    write_config(bundle, c)
+    kenro.ok("run", "--bundle", bundle, "c", env={"LEAK": "1", "PATH": "/bin"})
+    assert (bundle / "rootfs/log").read_text() == ""
+
+
 @pytest.mark.parametrize("point", IN_CREATE)
 def test_a_failure_ends_create_and_runs_poststop(kenro, bundle, log, point):
     c = config("/bin/true")

@@ -188,9 +188,10 @@ static int follow(const struct hook *h, pid_t pid, int out, int report, struct e
                 r = err_sys(e, num, "cannot execute it");
         else
                 r = watch(pidfd, out, h->timeout, &q, e);
-        if (r != 0)
-                /* Not reaped, so the number is its own; it may have left its group. */
-                (void)kill(-pid, SIGKILL), (void)kill(pid, SIGKILL);
+        if (r != 0) {
+                (void)kill(-pid, SIGKILL); /* not reaped, so the number is its own */
+                (void)kill(pid, SIGKILL);  /* it may have left its group */
+        }
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (r == 1)

@@ -125,6 +125,8 @@ static void a_damaged_file_is_an_error(void **state)
                 "null",
                 "[]",
                 "{\"version\":1}",
+                "{\"version\":1,\"ociVersion\":\"1\",\"id\":\"c\",\"bundle\":\"/b\","
+                "\"rootfs\":\"/r\",\"created\":\"now\"}",
                 "{\"version\":1," COMMON "} trailing",
                 "{\"version\":1," COMMON ",\"pid\":-1}",
                 "{\"version\":1," COMMON ",\"pid\":2147483648}",

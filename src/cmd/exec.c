@@ -153,9 +153,12 @@ static int from_options(struct cli *c, const struct spec_process *base, struct s
                 p->apparmor_profile = o->apparmor;
         if (p->cwd[0] != '/')
                 return err_set(e, "--cwd: '%s' is not an absolute path", p->cwd);
-        for (size_t i = 0; i < o->env.n; i++)
+        for (size_t i = 0; i < o->env.n; i++) {
+                if (!spec_is_variable(o->env.v[i]))
+                        return err_set(e, "--env: '%.100s' is not NAME=VALUE", o->env.v[i]);
                 if (spec_strings_add(&p->env, o->env.v[i], c->arena, e) < 0)
                         return -1;
+        }
         if (set_user(o, user, c->arena, e) < 0)
                 return -1;
         return o->caps.n ? set_caps(o, p, c->arena, e) : 0;

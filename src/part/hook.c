@@ -3,6 +3,7 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/sys.h"
 #include "kenro/spec/spec_fields.h"
+#include "kenro/spec/spec_load.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -37,6 +38,10 @@ static int check(const struct spec_hook *h, enum hook_point point, size_t i, str
                 return err_set(e, "hooks.%s[%zu].timeout: %lld is not in 1..%d (seconds)",
                                spec_hook_names[point].name, i, (long long)h->timeout.v,
                                TIMEOUT_MAX);
+        for (size_t k = 0; k < h->env.n; k++)
+                if (!spec_is_variable(h->env.v[k]))
+                        return err_set(e, "hooks.%s[%zu].env[%zu]: is not NAME=VALUE",
+                                       spec_hook_names[point].name, i, k);
         return 0;
 }
 

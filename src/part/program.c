@@ -2,6 +2,7 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/path.h"
+#include "kenro/spec/spec_load.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -42,6 +43,8 @@ static int plan_env(const struct strings *env, struct arena *scratch, struct pro
         for (size_t i = 0; i < env->n; i++) {
                 size_t later = i + 1;
 
+                if (!spec_is_variable(env->v[i]))
+                        return err_set(e, "process.env[%zu]: is not NAME=VALUE", i);
                 while (later < env->n && !same_name(env->v[i], env->v[later]))
                         later++;
                 if (later < env->n || strcmp(env->v[i], "HOME=") == 0)

@@ -65,6 +65,11 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
         return spec_check_process(&src, "", ret, e);
 }
 
+bool spec_is_variable(const char *text)
+{
+        return text[0] != '=' && strchr(text, '=');
+}
+
 int spec_strings_add(struct strings *set, const char *text, struct arena *a, struct err *e)
 {
         const char **v = ARENA_NEW(a, const char *, set->n + 1, e);

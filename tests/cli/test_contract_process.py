@@ -244,6 +244,24 @@ def test_a_relative_pid_file_is_the_callers(kenro, bundle, tmp_path, cwd):
     assert not list(bundle.glob("**/here")) and not list(bundle.glob("**/there"))
 
 
+def test_every_other_relative_path_is_the_callers_too(kenro, bundle, tmp_path, console):
+    write_config(bundle, config(*SLEEP, terminal=True, cwd="/tmp"))
+    kenro.ok("--log", "log", "--debug", "create", "--console-socket", "console", "-b", "bundle", "c",
+             cwd=tmp_path)
+    os.close(console.receive())
+    assert (tmp_path / "log").stat().st_size > 0
+    assert kenro.state("c")["bundle"] == str(bundle)
+    (tmp_path / "p.json").write_text(json.dumps(config("/bin/pwd", cwd="/etc")["process"]))
+    assert kenro.ok("exec", "--process", "p.json", "c", cwd=tmp_path) == "/etc\n"
+    (tmp_path / "r.json").write_text("{}")
+    kenro.ok("update", "--resources", "r.json", "c", cwd=tmp_path)
+    receiver = ConsoleSocket(tmp_path / "pidfd")  # the same protocol
+    p = kenro.popen("exec", "--pidfd-socket", "pidfd", "c", "/bin/true", cwd=tmp_path)
+    os.close(receiver.receive())
+    assert p.wait(30) == 0
+    receiver.close()
+
+
 def test_an_init_outlives_a_runtime_with_a_death_signal(kenro, bundle):
     write_config(bundle, config(*SLEEP))
     r = from_caller("ctypes.CDLL(None).prctl(1, signal.SIGKILL)",

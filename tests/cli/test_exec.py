@@ -108,6 +108,16 @@ def test_a_user_that_is_no_number_is_refused(running, user):
     assert "--user" in running.fails("exec", "-u", user, "c", "/bin/id", status=255)
 
 
+@pytest.mark.parametrize("variable", ["PATH", "", "=x"])
+def test_what_is_no_variable_is_refused(running, tmp_path, variable):
+    """Like that PATH would be gone."""
+    assert running.fails("exec", "-e", variable, "c", "/bin/true", status=255) == \
+        f"exec c: --env: '{variable}' is not NAME=VALUE"
+    path = document(tmp_path, env=["A=", variable])
+    assert "process.env[1]: is not NAME=VALUE" in \
+        running.fails("exec", "-p", path, "c", status=255)
+
+
 def test_exec_is_in_every_namespace_of_the_container(running):
     pid = running.pid("c")
     seen = json.loads(running.ok("exec", "c", "/bin/inside"))

@@ -34,6 +34,9 @@ int spec_load_process(const char *path, struct arena *a, struct spec_process *re
 /* Make SET a copy of itself with one more string, which is borrowed. */
 int spec_strings_add(struct strings *set, const char *text, struct arena *a, struct err *e);
 
+/* NAME=VALUE, as environ(7) has them; the value may be empty, the name not. */
+bool spec_is_variable(const char *text);
+
 /* The entry of linux.namespaces of TYPE (CLONE_NEW*), or NULL: inherited. */
 const struct spec_namespace *spec_namespace(const struct spec *s, uint64_t type);
 

@@ -5,12 +5,14 @@
 #include "kenro/base/sys.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 
 #define DIRECTORY "notify"
 #define SOCKET "notify.sock"
@@ -31,10 +33,16 @@ int sdnotify_parent(int dir_fd, struct tree_list *later, struct arena *a, struct
 int sdnotify_child(int tree_fd, int root_fd, struct err *e)
 {
         autoclose int target = path_make_in(root_fd, SDNOTIFY_DIR, false, e);
+        struct statfs fs;
         int r;
 
         if (target < 0)
                 return err_in(e, "NOTIFY_SOCKET");
+        if (fstatfs(target, &fs) < 0)
+                return err_sys(e, errno, "NOTIFY_SOCKET: cannot stat its place");
+        /* A link of the image: as for the mounts of the configuration. */
+        if (fs.f_type == PROC_SUPER_MAGIC)
+                return err_set(e, "NOTIFY_SOCKET: " SDNOTIFY_DIR " leads into procfs");
         r = tree_attr(tree_fd,
                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                       0, false);

@@ -265,6 +265,15 @@ def test_the_program_cannot_change_what_lies_around_the_socket(kenro, bundle, ma
     assert p.communicate()[1].count("Read-only file system") == 2
 
 
+@pytest.mark.parametrize("target", ("/proc", "/proc/self/attr"))
+def test_a_link_of_the_image_does_not_lead_it_into_procfs(kenro, bundle, manager, target):
+    (bundle / "rootfs/run").mkdir(exist_ok=True)
+    (bundle / "rootfs/run/notify").symlink_to(target)
+    assert "NOTIFY_SOCKET: /run/notify leads into procfs" in \
+        kenro.fails("run", "--bundle", bundle, "c",
+                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
+
+
 def test_without_a_manager_there_is_no_socket(kenro, bundle):
     write_config(bundle, shell("echo \"<$NOTIFY_SOCKET>\"; ls /run"))
     assert kenro.ok("run", "--bundle", bundle, "c", env={"NOTIFY_SOCKET": ""}) == "<>\n"

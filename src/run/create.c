@@ -11,6 +11,7 @@
 #include "kenro/run/steps.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 
 enum { UNDO_WAIT_MS = 1000 };
@@ -165,8 +166,12 @@ static int prepare(struct job *j, const struct create_input *in, struct err *e)
 
 static void undo(struct job *j, const struct create_input *in)
 {
+        struct container *c = j->container;
         struct err ignored;
 
+        /* Where it runs already, and has no cgroup, there may be more than init. */
+        if (c->state.pid != 0 && !c->state.cgroup[0])
+                (void)container_kill(c, in->host->proc_fd, in->cgroup, SIGKILL, true, &ignored);
         spawn_undo(j);
         resctrl_undo(&in->plan->resctrl, &j->resctrl);
         netdev_undo(&j->netdev); /* nobody is left there who could hold them */
@@ -178,9 +183,9 @@ static void undo(struct job *j, const struct create_input *in)
                 }
                 cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
         }
-        (void)container_forget(j->container, &ignored);
+        (void)container_forget(c, &ignored);
         if (j->hooked)
-                hooks_poststop(&in->plan->hook, &j->container->state);
+                hooks_poststop(&in->plan->hook, &c->state);
 }
 
 static int started(struct job *j, struct err *e)

@@ -53,6 +53,18 @@ def test_what_spec_rootless_writes_runs_at_once(user):
     assert t.end() == (5, True)
 
 
+def test_a_failing_hook_leaves_none_of_its_processes(user):
+    c = without(rootless("/bin/sh", "-c", "sleep 1000 & echo >/go; sleep 1000"), "pid")
+    c["mounts"] = [m for m in c["mounts"] if m["type"] != "proc"]
+    bundle = user.bundle(c)
+    os.mkfifo(bundle / "rootfs/go", 0o666)
+    os.chown(bundle / "rootfs/go", UID, UID)
+    c["hooks"] = {"poststart": [{"path": "/bin/sh", "args": [
+        "sh", "-c", f"read word <{bundle}/rootfs/go; exit 3"]}]}
+    write_config(bundle, c)
+    assert "poststart hook #1: /bin/sh: exit status 3" in user.fails("run", "-d", "-b", bundle, "c")
+
+
 def test_what_spec_rootless_writes(user):
     bundle = user.own("empty")
     user.ok("spec", "--rootless", "-b", bundle)

@@ -90,7 +90,9 @@ int state_store(int dir_fd, const struct state *s, struct err *e)
 
 int state_load(int dir_fd, struct arena *a, struct state *ret, struct err *e)
 {
-        autoclose int fd = openat(dir_fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        /* O_NONBLOCK: root may look at a user's directory, with a FIFO in the file's place. */
+        autoclose int fd = openat(dir_fd, FILE_NAME,
+                                  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         struct json_source src = { .name = FILE_NAME, .arena = a };
 
         if (fd < 0)

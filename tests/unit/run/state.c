@@ -98,6 +98,19 @@ static void a_missing_file_is_told_apart(void **state)
         assert_int_equal(load(&s), 1);
 }
 
+static void a_fifo_in_its_place_keeps_nobody_waiting(void **state)
+{
+        struct state s;
+
+        (void)state;
+        (void)unlinkat(dir, "state.json", 0);
+        assert_int_equal(mkfifoat(dir, "state.json", 0600), 0);
+        alarm(10);
+        assert_int_equal(load(&s), -1);
+        alarm(0);
+        (void)unlinkat(dir, "state.json", 0);
+}
+
 #define COMMON                                                                                     \
         "\"ociVersion\":\"1.3.0\",\"id\":\"c\",\"bundle\":\"/b\",\"rootfs\":\"/r\","               \
         "\"cgroup\":\"/c\",\"created\":\"now\""
@@ -238,6 +251,7 @@ int main(void)
                 cmocka_unit_test(what_is_stored_is_loaded),
                 cmocka_unit_test(storing_again_replaces_it_whole),
                 cmocka_unit_test(a_missing_file_is_told_apart),
+                cmocka_unit_test(a_fifo_in_its_place_keeps_nobody_waiting),
                 cmocka_unit_test(another_version_is_refused),
                 cmocka_unit_test(a_damaged_file_is_an_error),
                 cmocka_unit_test(a_link_is_not_followed),

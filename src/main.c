@@ -194,12 +194,15 @@ static unsigned listened(const struct command *cmd)
 /* Continue from the sealed copy, with the caller's descriptors sorted out. */
 static int prepare_process(const struct command *cmd, struct cli *c, char **argv, struct err *e)
 {
+        unsigned n = preserved(cmd, c);
+
         if (!cmd->own_image)
                 return 0;
         if (image_seal(argv, e) < 0)
                 return -1;
         c->listen_fds = listened(cmd);
-        return descriptor_parent(preserved(cmd, c) + c->listen_fds, e);
+        /* Too many are too many, not those of the sum that wraps around. */
+        return descriptor_parent(n > DESCRIPTOR_PRESERVE_MAX ? n : n + c->listen_fds, e);
 }
 
 static void report(const struct command *cmd, const struct cli *c, struct err *e)

@@ -100,6 +100,13 @@ def test_preserved_descriptors_come_after_them(kenro, bundle):
     assert out == "pipe 0pipe 11\n"
 
 
+def test_no_number_wraps_around_with_them(kenro, bundle):
+    command = " ".join(kenro.command("run", "--preserve-fds", 2 ** 32 - 1, "-b", bundle, "c"))
+    r = subprocess.run(["bash", "-c", f"LISTEN_PID=$$ LISTEN_FDS=1 exec {command} 3</dev/null"],
+                       text=True, capture_output=True, timeout=60)
+    assert (r.returncode, r.stderr) == (1, "kenro: run c: --preserve-fds: more than 4096\n")
+
+
 def test_an_engine_that_passes_them_itself_is_left_alone(kenro, bundle):
     """Podman puts the variables into the configuration and preserves the descriptors."""
     c = shell("echo $LISTEN_FDS $LISTEN_PID; cat <&3")

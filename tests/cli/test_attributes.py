@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kenrotest import cgroup_mount, config, inside, shell, user_namespace, write_config
+from kenrotest import cgroup_mount, config, inside, shell, user_namespace, wait_until, write_config
 
 SLEEP = ("/bin/sleep", "1000")
 BATCH, IDLE, DEADLINE, RESET_ON_FORK = 3, 5, 6, 0x40000000
@@ -419,30 +419,6 @@ def test_no_new_privs_can_be_asked_for(kenro, bundle):
 
 
 # ---- the group of an exec --------------------------------------------------------------
-
-def test_an_exec_can_be_put_into_a_group_below_the_containers(kenro, bundle):
-    start(kenro, bundle, config())
-    group = cgroup_mount() / "kenro/c"
-    (group / "sub/deep").mkdir(parents=True)
-    for path, expected in (("sub", "/sub"), ("/sub/deep", "/sub/deep"), ("/", "/"), ("", "/")):
-        assert kenro.ok("exec", "--cgroup", path, "c", "/bin/grep", "^0:", "/proc/self/cgroup") == \
-            f"0::{expected}\n"
-
-
-@pytest.mark.parametrize("path", ["..", "../c2", "sub/../..", "/../../etc"])
-def test_a_group_that_is_not_below_is_refused(kenro, bundle, path):
-    start(kenro, bundle, config())
-    assert kenro.fails("exec", "--cgroup", path, "c", "/bin/true", status=255) == \
-        f"exec c: --cgroup: bad sub cgroup path '{path}': it leaves the container's cgroup"
-
-
-def test_a_group_must_be_there(kenro, bundle):
-    start(kenro, bundle, config())
-    assert kenro.fails("exec", "--cgroup", "nosuch", "c", "/bin/true", status=255) == \
-        "exec c: --cgroup: cannot open the group /kenro/c/nosuch: ENOENT"
-    assert "unknown controller in 'cpu:/'" in \
-        kenro.fails("exec", "--cgroup", "cpu:/", "c", "/bin/true", status=255)
-
 
 # ---- labels ----------------------------------------------------------------------------
 

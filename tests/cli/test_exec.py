@@ -351,3 +351,24 @@ def test_exec_without_a_process_to_go_by_is_filtered(kenro, bundle):
     kenro.ok("create", "-b", bundle, "c")
     assert kenro.ok("exec", "--cwd", "/", "c", "/bin/grep", "^Seccomp:", "/proc/self/status") == \
         "Seccomp:\t2\n"
+
+
+def test_an_exec_can_be_put_into_a_group_below_the_containers(running):
+    group = cgroup_mount() / "kenro/c"
+    (group / "sub/deep").mkdir(parents=True)
+    for path, expected in (("sub", "/sub"), ("/sub/deep", "/sub/deep"), ("/", "/"), ("", "/")):
+        assert running.ok("exec", "--cgroup", path, "c", "/bin/grep", "^0:", "/proc/self/cgroup") == \
+            f"0::{expected}\n"
+
+
+@pytest.mark.parametrize("path", ["..", "../c2", "sub/../..", "/../../etc"])
+def test_a_group_that_is_not_below_is_refused(running, path):
+    assert running.fails("exec", "--cgroup", path, "c", "/bin/true", status=255) == \
+        f"exec c: --cgroup: bad sub cgroup path '{path}': it leaves the container's cgroup"
+
+
+def test_a_group_must_be_there(running):
+    assert running.fails("exec", "--cgroup", "nosuch", "c", "/bin/true", status=255) == \
+        "exec c: --cgroup: cannot open the group /kenro/c/nosuch: ENOENT"
+    assert "unknown controller in 'cpu:/'" in \
+        running.fails("exec", "--cgroup", "cpu:/", "c", "/bin/true", status=255)

@@ -22,7 +22,8 @@ FIXTURES = Path(__file__).parents[1] / "fixtures/engine"
 # Of no meaning to the program, or never twice the same; what is ignored depends on the
 # caller with the peers, and test_process tests that with kenro it does not. The caller's
 # mount namespace is gone with each enter-tree, and its number may be given to the next.
-VOLATILE = re.compile(r"status\.(Vm|Rss|.*ctxt_switches|Mems|Cpus|SigIgn)|keyring$|ns\.(time|mnt)")
+# SigQ counts the signals that are queued for all processes of the user.
+VOLATILE = re.compile(r"status\.(Vm|Rss|.*ctxt_switches|Mems|Cpus|SigIgn|SigQ)|keyring$|ns\.(time|mnt)")
 
 # What kenro does otherwise than both, by key, and why.
 MEANT = {

@@ -61,7 +61,9 @@ static void copy_size(const struct relayed *r)
 {
         struct winsize size;
 
-        if (r->master >= 0 && r->tty >= 0 && ioctl(r->tty, TIOCGWINSZ, &size) == 0)
+        if (r->master < 0 || r->tty < 0 || ioctl(r->tty, TIOCGWINSZ, &size) < 0)
+                return;
+        if (size.ws_row || size.ws_col) /* a serial line has none: the configured one stays */
                 (void)ioctl(r->master, TIOCSWINSZ, &size); /* cosmetic */
 }
 

@@ -109,9 +109,9 @@ def test_a_failing_create_says_why_before_the_console_closes(kenro, bundle, cons
 class Terminal:
     """A terminal of ours at which kenro runs in the foreground."""
 
-    def __init__(self, command):
+    def __init__(self, command, size=(11, 22)):
         self.master, slave = pty.openpty()
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 11, 22, 0, 0))
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
@@ -220,6 +220,14 @@ def test_the_size_is_the_configured_one_if_nobody_has_another(kenro, bundle, tmp
     kenro.ok("delete", "--force", "c")
     t = Terminal(foreground(kenro, bundle, command, "stty size", tmp_path, **size))
     assert t.read_until("\n") == "11 22\r\n"
+    t.end()
+    kenro.ok("delete", "--force", "c")
+    # a terminal that does not know its own
+    t = Terminal(foreground(kenro, bundle, command, "echo ready; read x; stty size", tmp_path,
+                            **size), size=(0, 0))
+    t.read_until("ready\r\n")
+    t.write("go\r")
+    assert t.read_until("101\r\n") == "go\r\n33 101\r\n"
     t.end()
 
 

@@ -165,15 +165,6 @@ def test_the_io_priority(kenro, bundle, tmp_path, name, number):
     assert ioprio(exec_pid(kenro, tmp_path, "-p", own, "c")) == 2 << 13 | 6
 
 
-def test_the_io_priority_is_that_of_all_of_the_programs_processes(kenro, bundle):
-    write_config(bundle, shell("sleep 1000 & sleep 1000 & wait",
-                               ioPriority={"class": "IOPRIO_CLASS_IDLE", "priority": 0}))
-    kenro.ok("run", "-d", "-b", bundle, "c")
-    group = cgroup_mount() / "kenro/c/cgroup.procs"
-    wait_until(lambda: len(group.read_text().split()) == 3)
-    assert {ioprio(int(pid)) for pid in group.read_text().split()} == {3 << 13}
-
-
 def test_the_io_priority_in_a_user_namespace(kenro, bundle):
     c = user_namespace(config(ioPriority={"class": "IOPRIO_CLASS_RT", "priority": 0}))
     assert ioprio(start(kenro, bundle, c)) == 1 << 13

@@ -275,6 +275,12 @@ def test_the_oom_score_is_set(kenro, bundle):
     assert inside(kenro, bundle, config(oomScoreAdj=555))["oom_score_adj"] == ["555"]
 
 
+def test_the_io_priority_is_that_of_all_of_the_programs_processes(kenro, bundle):
+    write_config(bundle, shell("sh -c 'ionice -p $$; true' & wait; ionice -p $$",
+                               ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 6}))
+    assert kenro.ok("run", "-b", bundle, "c") == "best-effort: prio 6\n" * 2
+
+
 def test_the_session_keyring_is_the_containers_own(kenro, bundle):
     c = config()
     c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}

@@ -57,6 +57,8 @@ class Agent:
             while more := connection.recv(65536):
                 data += more
         self.firsts.append(first == len(data))
+        if not data:
+            return  # the runtime has failed
         self.documents.append((json.loads(data), len(fds)))
         self.fds += fds
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* As for the runtime's own image: FUTURE_WRITE does not fail when something else holds
  * a page for a moment. */
@@ -71,6 +72,8 @@ static void warn(const struct err *e)
 
 void hooks_poststop(const struct hook_plan *p, const struct state *s)
 {
+        /* What cleans up does so where the bundle is gone, too. */
+        const char *dir = access(s->bundle, X_OK) == 0 ? s->bundle : "/";
         struct state stopped = *s;
         autoclose int fd = -1;
         struct err e;
@@ -82,7 +85,7 @@ void hooks_poststop(const struct hook_plan *p, const struct state *s)
         if (fd < 0)
                 warn(&e);
         else
-                hook_run_poststop(p, fd, s->bundle, warn);
+                hook_run_poststop(p, fd, dir, warn);
 }
 
 uint64_t hooks_points(const struct hook_plan *p)

@@ -265,6 +265,15 @@ def test_one_in_the_container_gets_its_number_there_with_any_groups(kenro, bundl
     assert notes(bundle)[0][1]["pid"] == 1
 
 
+def test_the_last_ones_run_without_the_bundle(kenro, bundle, log):
+    write_config(bundle, add(config(), "poststop", hook(f"pwd >{log}")))
+    kenro.ok("create", "--bundle", bundle, "c")
+    aside = bundle.rename(bundle.with_name("aside"))
+    kenro.ok("delete", "--force", "c")
+    aside.rename(bundle)
+    assert log.read_text() == "/\n"
+
+
 def test_one_that_is_killed_is_a_failure(kenro, bundle):
     write_config(bundle, add(config(), "createRuntime", hook("kill -9 $$")))
     assert "was killed by signal 9" in kenro.fails("create", "--bundle", bundle, "c")

@@ -8,10 +8,20 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 static bool has(const struct container *c, enum hook_point point)
 {
         return (c->state.hooks & 1ull << point) != 0;
+}
+
+/* Of the error that init has sent: a program that cannot be executed, for one, is no
+ * hook's failure. */
+static bool is_of_hook(const struct err *e)
+{
+        static const char prefix[] = "error running startContainer hook";
+
+        return strncmp(e->text, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static int release(struct container *c, const struct host *host, struct err *e)
@@ -51,7 +61,7 @@ int container_start(struct container *c, const struct host *host, const struct h
         if (host_socket && c->state.notifies && (ready = sdnotify_listen(c->dir_fd, e)) < 0)
                 return -1;
         r = release(c, host, e);
-        if (r < 0 && !has(c, HOOK_START_CONTAINER))
+        if (r < 0 && !is_of_hook(e))
                 return -1;
         if (r == 0 && has(c, HOOK_POSTSTART))
                 r = hooks_run(&hooks, HOOK_POSTSTART, &c->state, "running", e);

@@ -265,6 +265,17 @@ def test_one_in_the_container_gets_its_number_there_with_any_groups(kenro, bundl
     assert notes(bundle)[0][1]["pid"] == 1
 
 
+def test_a_program_that_cannot_be_executed_is_no_hooks_failure(kenro, bundle, log):
+    program = bundle / "rootfs/bin/bad"
+    program.write_bytes(b"\x7fELF" + bytes(200))
+    program.chmod(0o755)
+    write_config(bundle, note(bundle, config("/bin/bad"), "startContainer", log))
+    kenro.ok("create", "--bundle", bundle, "c")
+    assert kenro.fails("start", "c") == 'start c: exec "/bin/bad": exec format error'
+    assert kenro.status("c") == "stopped"
+    kenro.ok("delete", "c")
+
+
 def test_the_last_ones_run_without_the_bundle(kenro, bundle, log):
     write_config(bundle, add(config(), "poststop", hook(f"pwd >{log}")))
     kenro.ok("create", "--bundle", bundle, "c")

@@ -72,19 +72,14 @@ def test_a_nice_value_that_is_not_given_is_0(kenro, bundle):
     assert (seen["scheduler"], seen["nice"]) == (0, 0)
 
 
-def test_an_idle_policy_makes_nothing_of_the_callers_nice_value(kenro, bundle):
-    seen = inside(kenro, bundle, config(scheduler={"policy": "SCHED_IDLE"}),
-                  preexec_fn=lambda: os.nice(5))
-    assert seen["scheduler"] == IDLE
-
-
 def test_without_a_scheduler_the_callers_stays(kenro, bundle):
     seen = inside(kenro, bundle, config(), preexec_fn=lambda: os.nice(5))
     assert (seen["scheduler"], seen["nice"]) == (0, 5)
 
 
 def test_an_exec_is_scheduled_as_its_container(kenro, bundle):
-    start(kenro, bundle, config(scheduler={"policy": "SCHED_IDLE"}))
+    # SCHED_IDLE makes nothing of the caller's nice value, and leaves it
+    start(kenro, bundle, config(scheduler={"policy": "SCHED_IDLE"}), preexec_fn=lambda: os.nice(5))
     assert json.loads(kenro.ok("exec", "c", "/bin/inside"))["scheduler"] == IDLE
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kenrotest import cgroup_mount, config, inside, shell, user_namespace, wait_until, write_config
+from kenrotest import cgroup_mount, config, inside, shell, user_namespace, write_config
 
 SLEEP = ("/bin/sleep", "1000")
 BATCH, IDLE, DEADLINE, RESET_ON_FORK = 3, 5, 6, 0x40000000

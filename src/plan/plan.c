@@ -40,16 +40,20 @@ static int plan_attributes(const struct process_input *in, struct arena *a, stru
 #define KEEP_GROUPS "run.oci.keep_original_groups"
 
 /* Podman's --group-add keep-groups: the caller's groups open files that no group of
- * the container could. Returns 1, 0, -1. */
-static int keeps_groups(const struct spec *s, struct err *e)
+ * the container could. Of an ordinary user only: an image's annotation must not get
+ * the groups of the host's root. Returns 1, 0, -1. */
+static int keeps_groups(const struct spec *s, const struct host *h, struct err *e)
 {
         const char *value = "0";
 
         for (size_t i = 0; i < s->annotations.n; i++)
                 if (strcmp(s->annotations.v[i].key, KEEP_GROUPS) == 0)
                         value = s->annotations.v[i].value;
-        if (strcmp(value, "1") == 0 || strcmp(value, "true") == 0)
-                return 1;
+        if (strcmp(value, "1") == 0 || strcmp(value, "true") == 0) {
+                if (!h->rootless)
+                        log_warn("annotations: " KEEP_GROUPS ": ignored, the caller is root");
+                return h->rootless;
+        }
         if (strcmp(value, "0") == 0 || strcmp(value, "false") == 0)
                 return 0;
         return err_set(e, "annotations: " KEEP_GROUPS ": '%.40s' is neither 1 nor 0", value);
@@ -71,7 +75,7 @@ int plan_process(const struct process_input *in, struct arena *a, struct arena *
             program_plan(in->process, a, scratch, &r.program, e) < 0 ||
             plan_attributes(in, a, &r, e) < 0)
                 return -1;
-        keeps = keeps_groups(in->container, e);
+        keeps = keeps_groups(in->container, in->host, e);
         if (keeps < 0)
                 return -1;
         if (keeps && r.user.n_groups > 0)

@@ -72,8 +72,6 @@ static void warn(const struct err *e)
 
 void hooks_poststop(const struct hook_plan *p, const struct state *s)
 {
-        /* What cleans up does so where the bundle is gone, too. */
-        const char *dir = access(s->bundle, X_OK) == 0 ? s->bundle : "/";
         struct state stopped = *s;
         autoclose int fd = -1;
         struct err e;
@@ -84,8 +82,8 @@ void hooks_poststop(const struct hook_plan *p, const struct state *s)
         fd = memory_with(&stopped, "stopped", &e);
         if (fd < 0)
                 warn(&e);
-        else
-                hook_run_poststop(p, fd, dir, warn);
+        else /* what cleans up does so where the bundle is gone, too */
+                hook_run_poststop(p, fd, access(s->bundle, X_OK) == 0 ? s->bundle : "/", warn);
 }
 
 uint64_t hooks_points(const struct hook_plan *p)

@@ -243,8 +243,7 @@ static int run_number(const struct hook_plan *p, enum hook_point point, size_t i
 
         if (run_one(h, state_fd, dir, e) == 0)
                 return 0;
-        return err_in(e, "error running %s hook #%zu: %s", spec_hook_names[point].name, i + 1,
-                      h->path);
+        return err_in(e, HOOK_FAILED " #%zu: %s", spec_hook_names[point].name, i + 1, h->path);
 }
 
 int hook_run(const struct hook_plan *p, enum hook_point point, int state_fd, const char *dir,

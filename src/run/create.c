@@ -183,6 +183,8 @@ static void undo(struct job *j, const struct create_input *in)
                 }
                 cgroup_undo(&in->plan->cgroup, in->cgroup, j->cgroup.made);
         }
+        if (j->committed && j->pid_file)
+                (void)unlink(j->pid_file); /* it would tell callers of a container */
         (void)container_forget(c, &ignored);
         if (j->hooked)
                 hooks_poststop(&in->plan->hook, &c->state);

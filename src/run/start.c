@@ -5,9 +5,11 @@
 #include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
+#include "kenro/spec/spec_fields.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool has(const struct container *c, enum hook_point point)
@@ -19,9 +21,11 @@ static bool has(const struct container *c, enum hook_point point)
  * hook's failure. */
 static bool is_of_hook(const struct err *e)
 {
-        static const char prefix[] = "error running startContainer hook";
+        char prefix[64];
+        int len = snprintf(prefix, sizeof(prefix), HOOK_FAILED,
+                           spec_hook_names[HOOK_START_CONTAINER].name);
 
-        return strncmp(e->text, prefix, sizeof(prefix) - 1) == 0;
+        return strncmp(e->text, prefix, (size_t)len) == 0;
 }
 
 static int release(struct container *c, const struct host *host, struct err *e)

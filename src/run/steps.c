@@ -234,7 +234,10 @@ static int commit_cell(struct job *j, struct err *e)
                            state_inner_pid(j->host->proc_fd, j->pidfd), e) < 0)
                 return -1;
         j->hooked = true; /* it is a container from here on, and will be deleted */
-        return container_commit(j->container, j->host->proc_fd, j->pid, j->pid_file, e);
+        if (container_commit(j->container, j->host->proc_fd, j->pid, j->pid_file, e) < 0)
+                return -1;
+        j->committed = true;
+        return 0;
 }
 
 static bool waits(const struct job *j)

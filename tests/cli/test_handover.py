@@ -50,8 +50,9 @@ def test_run_and_exec_send_one_too(kenro, bundle, receiver, tmp_path):
 def test_a_socket_that_is_not_there_ends_what_was_begun(kenro, bundle, tmp_path):
     write_config(bundle, config("/bin/sleep", "1000"))
     error = f"--pidfd-socket: cannot open the socket {tmp_path}/no: ENOENT"
-    assert kenro.fails("create", "--bundle", bundle, "--pidfd-socket", tmp_path / "no", "c") == \
-        "create c: " + error
+    assert kenro.fails("create", "--bundle", bundle, "--pidfd-socket", tmp_path / "no",
+                       "--pid-file", tmp_path / "pid", "c") == "create c: " + error
+    assert not (tmp_path / "pid").exists()
     assert kenro.ids() == []
     kenro.ok("run", "-d", "--bundle", bundle, "c")
     assert kenro.fails("exec", "--pidfd-socket", tmp_path / "no", "c", "/bin/sleep", "1000",

@@ -212,8 +212,10 @@ def test_a_failure_ends_run(kenro, bundle, log, point):
     add(c, point, hook("exit 6"))
     add(c, "poststop", hook(f"echo poststop >>{log}"))
     write_config(bundle, c)
-    assert MESSAGE.format(point) + "exit status 6" in kenro.fails("run", "--bundle", bundle, "c")
+    assert MESSAGE.format(point) + "exit status 6" in \
+        kenro.fails("run", "--bundle", bundle, "--pid-file", log.parent / "pid", "c")
     assert log.read_text() == "poststop\n"
+    assert not (log.parent / "pid").exists()
 
 
 def test_a_failing_poststop_only_warns_and_the_next_runs(kenro, bundle, log):

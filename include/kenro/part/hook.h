@@ -22,6 +22,9 @@ enum hook_point {
         HOOK_POINTS,
 };
 
+/* What the error of a failing hook begins with; callers look for it, too. */
+#define HOOK_FAILED "error running %s hook"
+
 struct hook {
         const char *path;
         char *const *argv, *const *envp;

@@ -42,6 +42,7 @@ struct job {
         int creating_fd, created_fd;   /* the state, for the hooks in the container, or -1 */
         int ready_fd;                  /* parent: where a service says that it is ready, or -1 */
         int agent_fd;                  /* parent: the connection to seccomp's agent, or -1 */
+        bool committed;                /* parent: state and pid file are written */
         bool hooked;                   /* parent: hooks have run, so poststop's have to */
         uint64_t root_mount;           /* its mount id */
         struct netdev_moved netdev;    /* parent: to be moved back if all fails */

@@ -4,6 +4,7 @@ line of JSON for each thing that happens.
     {"run": [NODE ID, ...]}  ->  {"scale": NUMBER}, then for each test {"start": NODE ID},
                                  {"report": {...}} for each phase and {"end": NODE ID};
                                  {"done": STATUS, "output": TEXT} at last
+    {"sh": COMMAND}          ->  {"done": STATUS, "output": TEXT}
 """
 
 import json
@@ -117,7 +118,7 @@ def run(channel, ids):
             os.environ["KENRO_SCALE"] = str(scale)
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            os._exit(int(pytest.main(["-q", *ids], plugins=[Reporter(channel, scale)])))
+            os._exit(int(pytest.main(["-vv", *ids], plugins=[Reporter(channel, scale)])))
         _, status = os.waitpid(pid, 0)
         output.seek(0)
         channel.say(done=os.waitstatus_to_exitcode(status), output=output.read()[-4000:])
@@ -136,6 +137,10 @@ def main():
         command = channel.command()
         if "run" in command:
             run(channel, command["run"])
+        elif "sh" in command:
+            done = subprocess.run(command["sh"], shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace")
+            channel.say(done=done.returncode, output=done.stdout)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import select
 import signal
 import socket
@@ -75,7 +76,7 @@ class Guest:
         if not self.console.exists():
             return ""
         text = self.console.read_bytes()[-16384:].decode(errors="replace")
-        return "\n".join(text.replace("\r", "").splitlines()[-lines:])
+        return "\n".join(re.sub(r"\x1b\[[0-9;:?!]*[a-zA-Z]|\r", "", text).splitlines()[-lines:])
 
     def stop(self):
         """End the guest at once: nothing in it is worth keeping."""

@@ -13,7 +13,7 @@ class Uml(Guest):
         kernel = [
             "/usr/bin/linux.uml", f"mem={MEMORY}", "ubd0=/tmp/cow,/image/root.ext4", "ubd1r=/payload/tar",
             "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=fd:{channel}",
-            "seccomp=auto", "quiet", "panic=-1", "systemd.show_status=0",
+            "seccomp=auto", "selinux=0", "quiet", "panic=-1", "systemd.show_status=0",
             "systemd.journald.forward_to_console=1", "systemd.journald.max_level_console=warning",
             "kenro.channel=/dev/ttyS0", "kenro.payload=/dev/ubdb",
         ]

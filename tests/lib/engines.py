@@ -1,0 +1,172 @@
+"""Engines in a guest, each with one runtime below it: podman, docker, and containerd's ctr."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import kenrotest
+
+IMAGE = "localhost/busybox:latest"
+ARCHIVE = Path("/var/tmp/busybox.tar")  # once for each guest
+RUNTIMES = {"kenro": "/usr/local/sbin/kenro", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}
+TIMEOUT = 120 * float(os.environ.get("KENRO_SCALE", "1"))  # seconds, for one command
+
+
+class Engine:
+    """The command line of an engine whose containers RUNTIME makes."""
+
+    command = ()  # what every command line begins with
+
+    def __init__(self, runtime, manager="systemd"):
+        self.runtime, self.manager = runtime, manager
+
+    def run(self, *args, **kw):
+        """The finished command."""
+        kw.setdefault("stdin", subprocess.DEVNULL if "input" not in kw else None)
+        kw.setdefault("timeout", TIMEOUT)
+        return subprocess.run([*self.command, *map(str, args)], text=True, capture_output=True, **kw)
+
+    def ok(self, *args, **kw):
+        """What a command that must succeed prints, without the last line's end."""
+        r = self.run(*args, **kw)
+        assert r.returncode == 0, told(r)
+        return r.stdout.removesuffix("\n")
+
+    def fails(self, *args, status=None, **kw):
+        """What a command that must fail says."""
+        r = self.run(*args, **kw)
+        assert r.returncode != 0 and status in (None, r.returncode), told(r)
+        return r.stderr
+
+    def container(self, *args, verb="run"):
+        """The command that runs a container: the options, the image and its arguments are
+        the caller's."""
+        return (verb, *args)
+
+    def has_image(self):
+        return self.run("image", "inspect", IMAGE).returncode == 0
+
+    def load(self):
+        self.ok("load", "--input", ARCHIVE)
+
+    def containers(self):
+        return self.ok("ps", "--all", "--quiet").split()
+
+    def remove(self, *names):
+        self.ok("rm", "--force", *names)
+
+    def warm(self):
+        """Up, with the image."""
+        if not self.has_image():
+            self.load()
+        return self
+
+    def clean(self):
+        """No containers; those that a test has left are gone."""
+        if names := self.containers():
+            self.remove(*names)
+
+
+class Podman(Engine):
+    def __init__(self, runtime, manager="systemd"):
+        super().__init__(runtime, manager)
+        self.command = ("podman", "--runtime", RUNTIMES[runtime], "--cgroup-manager", manager)
+
+    def remove(self, *names):
+        self.ok("rm", "--force", "--time", "0", *names)
+
+
+class Docker(Engine):
+    command = ("docker",)
+    settings = Path("/etc/docker/daemon.json")
+
+    def container(self, *args, verb="run"):
+        return (verb, "--runtime", self.runtime, *args)
+
+    def warm(self):
+        """The daemon takes its cgroup manager when it starts."""
+        settings = json.loads(self.settings.read_text())
+        options = [f"native.cgroupdriver={self.manager}"]
+        if settings.get("exec-opts", ["native.cgroupdriver=systemd"]) != options:
+            self.settings.write_text(json.dumps({**settings, "exec-opts": options}))
+            systemctl("stop", "docker.service", "docker.socket")
+        systemctl("start", "docker.service")
+        return super().warm()
+
+
+class Ctr(Engine):
+    """containerd, by its own command and the shim for runtimes."""
+
+    command = ("ctr",)
+
+    def container(self, *args, verb="run"):
+        """The image is followed by an id that is the caller's too."""
+        systemd = ()
+        if self.manager == "systemd":
+            systemd = ("--runc-systemd-cgroup", "--cgroup", f"system.slice:ctr:{secrets.token_hex(4)}")
+        return (verb, "--runtime", "io.containerd.runc.v2", "--runc-binary", RUNTIMES[self.runtime],
+                *systemd, *args)
+
+    def has_image(self):
+        return IMAGE in self.ok("images", "list", "--quiet").split()
+
+    def load(self):
+        self.ok("images", "import", ARCHIVE)
+
+    def containers(self):
+        return self.ok("containers", "list", "--quiet").split()
+
+    def remove(self, *names):
+        for name in names:
+            self.run("tasks", "delete", "--force", name)  # it may have none
+            self.ok("containers", "delete", name)
+
+    def warm(self):
+        systemctl("start", "containerd.service")
+        return super().warm()
+
+
+ENGINES = {"podman": Podman, "docker": Docker, "ctr": Ctr}
+
+
+def told(r):
+    return f"{' '.join(r.args)}\nexit status {r.returncode}\n{r.stdout}{r.stderr}"
+
+
+def systemctl(*args):
+    """Returns when the units say that they are there."""
+    r = subprocess.run(["systemctl", *args], text=True, capture_output=True)
+    assert r.returncode == 0, r.stderr + subprocess.run(
+        ["journalctl", "--no-pager", "--lines", "30", "--output", "cat"], text=True, capture_output=True).stdout
+
+
+def make_archive():
+    """An image of busybox that every engine loads: an archive as `docker save` makes it."""
+    if ARCHIVE.exists():
+        return
+    work = ARCHIVE.with_suffix(".new")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    kenrotest.make_rootfs(work / "rootfs")
+    layer = work / "layer.tar"
+    with tarfile.open(layer, "w") as tar:
+        tar.add(work / "rootfs", arcname=".")
+    digest = hashlib.sha256(layer.read_bytes()).hexdigest()
+    config = {
+        "architecture": "amd64", "os": "linux",
+        "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
+    (work / "config.json").write_text(json.dumps(config))
+    (work / "manifest.json").write_text(json.dumps(manifest))
+    with tarfile.open(work / "archive", "w") as tar:
+        for name in ("manifest.json", "config.json", "layer.tar"):
+            tar.add(work / name, arcname=name)
+    (work / "archive").rename(ARCHIVE)
+    shutil.rmtree(work)

@@ -179,30 +179,38 @@ static int in_force(const struct container *c, struct arena *a, const struct spe
         return 0;
 }
 
-static int check(const struct spec_resources *r, struct err *e)
+/* The kernel has given these up, and callers still send them. */
+static void warn_of_kernel(const struct spec_memory *m)
 {
-        const struct spec_memory *m = r->memory;
-
-        if (!m)
-                return 0;
-        if (m->kernel.v != 0 || m->kernel_tcp.v != 0)
+        if (m && (m->kernel.v != 0 || m->kernel_tcp.v != 0))
                 log_warn("memory.kernel: ignored, the kernel has given it up");
-        if (m->swap.v > 0 && m->limit.v <= 0)
-                return err_set(e, "memory.swap: %lld without memory.limit, which is a part of it",
-                               (long long)m->swap.v);
-        if (m->swap.v > 0 && m->swap.v < m->limit.v)
-                return err_set(e,
-                               "memory.swap: %lld is less than memory.limit, %lld, which is a "
-                               "part of it",
-                               (long long)m->swap.v, (long long)m->limit.v);
-        return 0;
+}
+
+/* What CHANGE asks for, on top of OLD: NOW. The rules are those of create. */
+static int plan_changes(const struct spec_resources *old, const struct spec_resources *change,
+                        const struct spec_resources *now, struct arena *a,
+                        struct cgroup_limit_plan *ret, struct err *e)
+{
+        const struct cgroup_limit_input inputs[] = {
+                { .resources = old, .update = true },
+                { .resources = change, .update = true, .partial = true },
+                { .resources = now, .update = true },
+        };
+        struct cgroup_limit_plan plans[3];
+
+        for (size_t i = 0; i < 3; i++)
+                if (cgroup_limit_plan(&inputs[i], a, &plans[i], e) < 0)
+                        return -1;
+        return cgroup_limit_changes(&plans[0], &plans[1], &plans[2], a, ret, e);
 }
 
 int cmd_update(struct cli *c, struct err *e)
 {
         const struct update_options *o = c->options;
         const struct spec_resources *old = NULL;
-        struct spec_resources change = { 0 }, r;
+        struct spec_resources change = { 0 }, now;
+        struct cgroup_limit_group group = { .arena = c->arena };
+        struct cgroup_limit_plan plan;
         struct container container;
         struct cmd_host facts;
         autoclose int fd = -1;
@@ -210,14 +218,23 @@ int cmd_update(struct cli *c, struct err *e)
         if (o->resources ? spec_load_resources(o->resources, c->arena, &change, e) < 0
                          : from_options(o, c->arena, &change, e) < 0)
                 return -1;
+        warn_of_kernel(change.memory);
         if (cmd_lock(c, &container, &facts, e) < 0 ||
             container_is_there(container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
                     0 ||
             (fd = container_cgroup(&container, &facts.cgroup, e)) < 0 ||
             in_force(&container, c->arena, &old, e) < 0 ||
-            spec_merge_resources(old, &change, c->arena, &r, e) < 0 || check(&r, e) < 0 ||
-            cgroup_limit_parent(&r, &facts.cgroup, e) < 0)
+            spec_merge_resources(old, &change, c->arena, &now, e) < 0 ||
+            plan_changes(old, &change, &now, c->arena, &plan, e) < 0)
                 return -1;
-        container.state.resources = &r;
-        return state_store(container.dir_fd, &container.state, e);
+        group.host = &facts.cgroup;
+        group.path = container.state.cgroup;
+        group.fd = fd;
+        if (cgroup_limit_parent(&plan, &group, e) < 0)
+                return -1;
+        container.state.resources = &now;
+        if (state_store(container.dir_fd, &container.state, e) == 0)
+                return 0;
+        cgroup_limit_undo(&group);
+        return -1;
 }

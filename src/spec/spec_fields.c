@@ -191,7 +191,7 @@ static const struct json_field cpu_fields[] = {
 static SHAPE(cpu, spec_cpu);
 
 static const struct json_field pids_fields[] = {
-        { "limit", J_INT, AT(spec_pids, limit), ANY_INT, .required = true },
+        { "limit", J_INT, AT(spec_pids, limit), ANY_INT },
         { 0 },
 };
 static SHAPE(pids, spec_pids);

@@ -169,7 +169,7 @@ int spec_merge_resources(const struct spec_resources *old, const struct spec_res
                 merge_cpu(r.cpu, change->cpu);
         if (change->block_io && (r.block_io = COPY(&m, r.block_io)))
                 merge_block_io(&m, r.block_io, change->block_io);
-        if (change->pids)
+        if (change->pids && change->pids->limit.set)
                 r.pids = change->pids;
         if (change->network)
                 r.network = change->network;

@@ -51,44 +51,16 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
         return ret->path ? 0 : -1;
 }
 
-static bool has_text(const char *s)
-{
-        return s && *s;
-}
-
-/* Whether anything but device rules is asked for: more often than needed. */
-static bool has_limits(const struct spec_resources *r)
-{
-        static const struct spec_resources none;
-        static const struct spec_memory no_memory;
-        static const struct spec_cpu no_cpu;
-        static const struct spec_pids no_pids;
-        const struct spec_resources *s = r ? r : &none;
-        const struct spec_memory *m = s->memory ? s->memory : &no_memory;
-        const struct spec_cpu *c = s->cpu ? s->cpu : &no_cpu;
-        const struct spec_pids *p = s->pids ? s->pids : &no_pids;
-        const struct opt_int limits[] = { m->limit,      m->reservation, m->swap, m->kernel,
-                                          m->kernel_tcp, c->quota,       c->idle, p->limit };
-        const struct opt_uint numbers[] = { m->swappiness, c->shares, c->period, c->burst };
-        bool any = has_text(c->cpus) || has_text(c->mems) || s->block_io || s->network ||
-                   s->hugepage_limits.n || s->rdma.n || s->unified.n;
-
-        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-                any |= limits[i].set && limits[i].v != -1;
-        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-                any |= numbers[i].set;
-        return any;
-}
-
 int cgroup_plan_rootless(const struct spec_linux *l, const char *id, const struct host *h,
                          struct arena *a, struct cgroup_plan *ret, struct err *e)
 {
         const char *end = strrchr(h->cgroup, '/');
 
         ret->rootless = true;
-        if (has_text(l->cgroups_path))
+        if (l->cgroups_path && *l->cgroups_path) {
+                ret->optional = false;
                 return 0;
-        ret->optional = !has_limits(l->resources);
+        }
         /* Not below it: a group with processes can have no limits for groups below. */
         if (h->cgroup[0] && h->cgroup[1])
                 ret->path = arena_printf(a, e, "%.*s/kenro-%s", (int)(end - h->cgroup), h->cgroup,

@@ -510,12 +510,12 @@ int cgroup_limit_plan(const struct cgroup_limit_input *in, struct arena *a,
         return 0;
 }
 
-bool cgroup_limit_is_empty(const struct cgroup_limit_plan *p)
+const struct cgroup_limit *cgroup_limit_first(const struct cgroup_limit_plan *p)
 {
         for (size_t i = 0; i < p->n; i++)
                 if (!(p->v[i].flags & LIMIT_LIFTED))
-                        return false;
-        return true;
+                        return &p->v[i];
+        return NULL;
 }
 
 static bool has(const struct cgroup_limit_plan *p, const struct cgroup_limit *l, bool value)

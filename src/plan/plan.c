@@ -306,12 +306,16 @@ static int shut_out_unnamed_devices(const struct spec *s, struct plan *r, struct
 static int build_without_cgroup(const struct spec *s, const struct host *h, struct plan *r,
                                 struct err *e)
 {
+        const struct cgroup_limit *limit = cgroup_limit_first(&r->cgroup_limit);
+
         if (!spec_namespace_new(s, CLONE_NEWPID) && !h->rootless) {
                 err_set(e, "linux.namespaces: without a cgroup nothing would end all processes");
                 return err_hint(e, "give the container a pid namespace of its own");
         }
         if (r->cgroup_device.v && !h->rootless && shut_out_devices(s, r, e) < 0)
                 return -1;
+        if (limit)
+                return err_set(e, "%s: cannot be in force without a cgroup", limit->field);
         r->cgroup.path = "";
         return 0;
 }
@@ -320,8 +324,12 @@ static int build_cgroup(const struct spec *s, const struct plan_input *in, struc
                         struct plan *r, struct err *e)
 {
         const struct spec_linux *l = s->linux_;
+        const struct cgroup_limit_input limits = { .resources = l->resources };
         const struct host *h = in->host;
 
+        if (cgroup_limit_plan(&limits, a, &r->cgroup_limit, e) < 0)
+                return -1;
+        r->cgroup.optional = !cgroup_limit_first(&r->cgroup_limit);
         if (cgroup_plan(l->cgroups_path, in->id, a, &r->cgroup, e) < 0 ||
             cgroup_device_plan(s, a, &r->cgroup_device, e) < 0 ||
             (h->rootless && cgroup_plan_rootless(l, in->id, h, a, &r->cgroup, e) < 0) ||

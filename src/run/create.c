@@ -124,6 +124,26 @@ static int map_mounts(const struct mount_plan *p, int proc_fd, struct err *e)
         return 0;
 }
 
+/* Before anything runs in it. A group that was there before gets its old ones back if
+ * there will be no container. */
+static int set_limits(struct job *j, const struct create_input *in, struct err *e)
+{
+        struct arena a; /* it ends with the process, as the list of the old ones does */
+        int r;
+
+        if (j->cgroup.fd < 0)
+                return 0;
+        j->limits.host = in->cgroup;
+        j->limits.path = in->plan->cgroup.path;
+        j->limits.fd = j->cgroup.fd;
+        if (j->cgroup.made == 0 && arena_init(&a, 1 << 20, e) < 0)
+                return -1;
+        j->limits.arena = j->cgroup.made == 0 ? &a : NULL;
+        r = cgroup_limit_parent(&in->plan->cgroup_limit, &j->limits, e);
+        j->limits.arena = NULL;
+        return r;
+}
+
 static int make_cgroup(struct job *j, const struct create_input *in, struct err *e)
 {
         const struct plan *p = in->plan;
@@ -142,7 +162,10 @@ static int make_cgroup(struct job *j, const struct create_input *in, struct err 
                 j->container->state.cgroup = "";
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
-        /* A group that was there before stays as it was. */
+        if (set_limits(j, in, e) < 0)
+                return -1;
+        /* A group that was there before stays its owner's. After the limits: they make files
+         * that can be delegated. */
         if (p->cgroup_delegate.wanted && j->cgroup.made > 0 &&
             cgroup_delegate_parent(&p->cgroup_delegate, j->cgroup.fd, e) < 0)
                 return -1;
@@ -178,6 +201,7 @@ static void undo(struct job *j, const struct create_input *in)
         if (j->cgroup.fd >= 0) {
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
                 if (j->cgroup.made == 0) {
+                        cgroup_limit_undo(&j->limits);
                         cgroup_device_undo(j->cgroup.fd);
                         cgroup_release(j->cgroup.fd);
                 }

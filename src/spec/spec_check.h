@@ -8,7 +8,3 @@ int spec_check(const struct json_source *src, const struct spec *s, struct err *
 /* PREFIX is "process" within config.json and "" in a process document. */
 int spec_check_process(const struct json_source *src, const char *prefix,
                        const struct spec_process *p, struct err *e);
-
-/* Fields of the specification whose part is not built yet: an error, never
- * ignored. Values that ask for nothing pass. */
-int spec_check_unbuilt(const struct json_source *src, const struct spec *s, struct err *e);

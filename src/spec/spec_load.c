@@ -38,9 +38,7 @@ static int read_text(int dir, const char *name, struct arena *a, struct json_sou
 int spec_parse(const struct json_source *src, struct spec *ret, struct err *e)
 {
         *ret = (struct spec){ 0 };
-        if (json_decode(src, &spec_shape, ret, e) < 0 || spec_check(src, ret, e) < 0)
-                return -1;
-        return spec_check_unbuilt(src, ret, e);
+        return json_decode(src, &spec_shape, ret, e) < 0 ? -1 : spec_check(src, ret, e);
 }
 
 int spec_load(int dir, const char *name, bool warn, struct arena *a, struct spec_file *ret,

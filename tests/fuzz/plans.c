@@ -94,6 +94,7 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
               struct err *e)
 {
         const struct spec_linux *l = s->linux_;
+        const struct cgroup_limit_input limits = { .resources = l->resources };
 
         *ret = (struct plan){ 0 };
         if (!joins(s) && namespace_plan(s, &fuzz_host, a, &ret->ns, e) < 0)
@@ -107,9 +108,22 @@ int fuzz_plan(const struct spec *s, struct arena *a, struct arena *scratch, stru
             device_plan(s, ret->mount.dev >= 0, a, &ret->device, e) < 0 ||
             label_mounts(s, &fuzz_host, &ret->mount, a, e) < 0 ||
             resctrl_plan(l->intel_rdt, "id", &fuzz_host, a, &ret->resctrl, e) < 0 ||
-            cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0)
+            cgroup_plan(l->cgroups_path, "id", a, &ret->cgroup, e) < 0 ||
+            cgroup_limit_plan(&limits, a, &ret->cgroup_limit, e) < 0)
                 return -1;
         return cgroup_device_plan(s, a, &ret->cgroup_device, e);
+}
+
+/* Each goes into a file of the group itself, and none of the runtime's. */
+static void check_limits(const struct cgroup_limit_plan *p)
+{
+        for (size_t i = 0; i < p->n; i++) {
+                const struct cgroup_limit *l = &p->v[i];
+
+                HOLDS(!strchr(l->file, '/') && l->file[0] != '.' && strchr(l->file, '.'), l->file);
+                HOLDS(strcmp(l->file, "cgroup.procs") != 0, l->file);
+                HOLDS(!strchr(l->value, '\n'), l->value);
+        }
 }
 
 static void check_caps(const struct caps_plan *p)
@@ -213,4 +227,5 @@ void fuzz_check_plan(const struct spec *s, const struct plan *p)
         HOLDS(strcmp(p->cgroup.path, "/") != 0, NULL);
         fuzz_check_seccomp(&p->process.seccomp);
         fuzz_check_devices(&p->cgroup_device);
+        check_limits(&p->cgroup_limit);
 }

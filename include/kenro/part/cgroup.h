@@ -38,7 +38,7 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
                 struct err *e);
 
 /* The same for a caller without power over the host: what the configuration does not
- * place goes beside the caller's own group. */
+ * place goes beside the caller's own group, and is only as optional as it was before. */
 int cgroup_plan_rootless(const struct spec_linux *l, const char *id, const struct host *h,
                          struct arena *a, struct cgroup_plan *ret, struct err *e);
 

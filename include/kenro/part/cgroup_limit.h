@@ -44,8 +44,8 @@ struct cgroup_limit_input {
 int cgroup_limit_plan(const struct cgroup_limit_input *in, struct arena *a,
                       struct cgroup_limit_plan *ret, struct err *e);
 
-/* Whether anything is asked for that needs a group. */
-bool cgroup_limit_is_empty(const struct cgroup_limit_plan *p);
+/* The first limit, which needs a group; NULL if there is only what lifts some. */
+const struct cgroup_limit *cgroup_limit_first(const struct cgroup_limit_plan *p);
 
 /* What an update has to write: of NOW, the plan of all that is to be in force, what
  * ASKED writes too, and what is otherwise in OLD. */

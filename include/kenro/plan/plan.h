@@ -13,6 +13,7 @@
 #include "kenro/part/cgroup.h"
 #include "kenro/part/cgroup_delegate.h"
 #include "kenro/part/cgroup_device.h"
+#include "kenro/part/cgroup_limit.h"
 #include "kenro/part/console.h"
 #include "kenro/part/device.h"
 #include "kenro/part/hook.h"
@@ -73,6 +74,7 @@ struct plan {
         struct cgroup_plan cgroup;
         struct cgroup_device_plan cgroup_device;
         struct cgroup_delegate_plan cgroup_delegate;
+        struct cgroup_limit_plan cgroup_limit;
         struct hook_plan hook;
         struct tree_list later; /* what the child clones, for want of privileges */
         bool loopback;          /* the network namespace is new */

@@ -4,6 +4,7 @@
 
 #include "kenro/host/host.h"
 #include "kenro/part/cgroup.h"
+#include "kenro/part/cgroup_limit.h"
 #include "kenro/plan/plan.h"
 #include "kenro/run/container.h"
 #include "kenro/run/gate.h"
@@ -31,6 +32,7 @@ struct job {
         bool waits;           /* init waits at the gate */
 
         struct cgroup cgroup; /* what the clone goes into */
+        struct cgroup_limit_group limits;
         struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */

@@ -340,7 +340,7 @@ static void a_group_of_somebody_else_stays(void **state)
 static struct cgroup_plan rootless(const char *own, const char *linux_members)
 {
         struct host h = { .rootless = true };
-        struct cgroup_plan r = { .path = "/kenro/c1" };
+        struct cgroup_plan r = { .path = "/kenro/c1", .optional = true };
         char text[512];
 
         snprintf(h.cgroup, sizeof(h.cgroup), "%s", own);
@@ -363,52 +363,12 @@ static void a_users_group_is_beside_the_callers(void **state)
                             "/kenro/c1"); /* as it was */
 }
 
-#define RESOURCES(members) "'resources': {" members "}"
-
-static void a_users_group_is_optional_without_limits(void **state)
+static void a_users_group_is_optional_only_if_it_is_not_placed(void **state)
 {
-        static const char *const none[] = {
-                "",
-                RESOURCES(""),
-                RESOURCES("'devices': [{'allow': false, 'access': 'rwm'}]"),
-                RESOURCES("'memory': {'limit': -1}, 'cpu': {'cpus': '', 'quota': -1}"),
-                RESOURCES("'pids': {'limit': -1}"),
-                "'cgroupsPath': ''",
-        };
         (void)state;
-        for (size_t i = 0; i < COUNT(none); i++)
-                if (!rootless("/a/b", none[i]).optional)
-                        fail_msg("%s", none[i]);
+        assert_true(rootless("/a/b", "").optional);
+        assert_true(rootless("/a/b", "'cgroupsPath': ''").optional);
         assert_false(rootless("/a/b", "'cgroupsPath': '/p'").optional);
-}
-
-static bool is_optional(struct spec_resources r)
-{
-        const struct spec_linux l = { .resources = &r };
-        const struct host h = { .cgroup = "/a/b" };
-        struct cgroup_plan p = { .path = "/kenro/c1" };
-
-        assert_int_equal(cgroup_plan_rootless(&l, "c1", &h, test_arena(), &p, &error), 0);
-        return p.optional;
-}
-
-static void a_limit_needs_the_group(void **state)
-{
-        struct spec_memory limit = { .limit = { .set = true, .v = 5 } };
-        struct spec_memory swappiness = { .swappiness = { .set = true } };
-        struct spec_cpu shares = { .shares = { .set = true, .v = 2 } }, mems = { .mems = "0" };
-        struct spec_pids pids = { .limit = { .set = true, .v = 0 } };
-        struct spec_block_io io = { .weight = { .set = true, .v = 10 } };
-
-        (void)state;
-        assert_true(is_optional((struct spec_resources){ 0 }));
-        assert_false(is_optional((struct spec_resources){ .memory = &limit }));
-        assert_false(is_optional((struct spec_resources){ .memory = &swappiness }));
-        assert_false(is_optional((struct spec_resources){ .cpu = &shares }));
-        assert_false(is_optional((struct spec_resources){ .cpu = &mems }));
-        assert_false(is_optional((struct spec_resources){ .pids = &pids }));
-        assert_false(is_optional((struct spec_resources){ .block_io = &io }));
-        assert_false(is_optional((struct spec_resources){ .unified = { NULL, 1 } }));
 }
 
 static void without_a_cgroup_tree_only_an_optional_group_is_left_out(void **state)
@@ -446,8 +406,7 @@ int main(void)
                 cmocka_unit_test(what_is_above_a_group_that_is_gone_is_removed),
                 cmocka_unit_test(a_group_of_somebody_else_stays),
                 cmocka_unit_test(a_users_group_is_beside_the_callers),
-                cmocka_unit_test(a_users_group_is_optional_without_limits),
-                cmocka_unit_test(a_limit_needs_the_group),
+                cmocka_unit_test(a_users_group_is_optional_only_if_it_is_not_placed),
                 cmocka_unit_test(without_a_cgroup_tree_only_an_optional_group_is_left_out),
         };
 

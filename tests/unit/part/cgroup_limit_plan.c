@@ -102,7 +102,7 @@ static void what_asks_for_nothing_writes_nothing(void **state)
         assert_string_equal(limits("{'memory':{},'cpu':{},'blockIO':{},'network':{}}"), "");
         assert_int_equal(cgroup_limit_plan(&none, test_arena(), &p, &error), 0);
         assert_int_equal(p.n, 0);
-        assert_true(cgroup_limit_is_empty(&p));
+        assert_null(cgroup_limit_first(&p));
 }
 
 static void memory_and_swap(void **state)
@@ -423,9 +423,9 @@ static void nothing_but_lifted_limits_is_no_limit(void **state)
 
         (void)state;
         assert_int_equal(p.n, 3);
-        assert_true(cgroup_limit_is_empty(&p));
+        assert_null(cgroup_limit_first(&p));
         p = plan_of(in, "{'memory':{'limit':-1},'pids':{'limit':0}}");
-        assert_false(cgroup_limit_is_empty(&p));
+        assert_string_equal(cgroup_limit_first(&p)->file, "pids.max");
 }
 
 /* What other runtimes write for the same shares. */

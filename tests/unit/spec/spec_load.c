@@ -134,17 +134,6 @@ static void seccomp_is_checked(void **state)
                 "linux.seccomp.listenerMetadata: needs listenerPath");
 }
 
-static void what_is_not_built_is_refused_by_name(void **state)
-{
-        (void)state;
-        REFUSES(LINUX("\"resources\": {\"memory\": {\"limit\": 4096}}"),
-                "linux.resources.memory.limit: not supported yet");
-        assert_int_equal(parse(LINUX("\"resources\": {\"memory\": {\"limit\": -1, \"swap\": 0},"
-                                     " \"blockIO\": {}, \"cpu\": {\"shares\": 0}}")),
-                         0);
-        assert_int_equal(parse(LINUX("\"netDevices\": {\"eth0\": {}}")), 0);
-}
-
 static void a_missing_file_and_a_fifo_are_no_hang(void **state)
 {
         char dir[] = "/tmp/kenro-unit-XXXXXX";
@@ -199,7 +188,6 @@ int main(void)
                 cmocka_unit_test(mappings_do_not_overlap),
                 cmocka_unit_test(a_process_is_checked),
                 cmocka_unit_test(seccomp_is_checked),
-                cmocka_unit_test(what_is_not_built_is_refused_by_name),
                 cmocka_unit_test(a_missing_file_and_a_fifo_are_no_hang),
                 cmocka_unit_test(the_tables_cover_the_specification),
         };

@@ -49,7 +49,7 @@ static void cgroup(struct json_out *o)
         json_key_bool(o, "v2", true);
         json_key_bool(o, "systemd", false);
         json_key_bool(o, "systemdUser", false);
-        json_key_bool(o, "rdma", false);
+        json_key_bool(o, "rdma", true);
         json_map_end(o);
 }
 

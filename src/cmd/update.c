@@ -3,6 +3,7 @@
 #include "kenro/base/log.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/part/cgroup_limit.h"
+#include "kenro/part/resctrl.h"
 #include "kenro/spec/spec_load.h"
 #include "kenro/spec/spec_resources.h"
 
@@ -41,8 +42,8 @@ const struct option_row update_rows[] = {
         { "cpu-rt-runtime", 0, OPTION_TEXT, AT(rt_runtime), "USEC", NULL },
         { "kernel-memory", 0, OPTION_TEXT, AT(kernel), "BYTES", NULL },
         { "kernel-memory-tcp", 0, OPTION_TEXT, AT(kernel_tcp), "BYTES", NULL },
-        { "l3-cache-schema", 0, OPTION_TEXT, AT(l3_cache), "TEXT", NULL },
-        { "mem-bw-schema", 0, OPTION_TEXT, AT(mem_bw), "TEXT", NULL },
+        { "l3-cache-schema", 0, OPTION_TEXT, AT(l3_cache), "LINE", "like L3:0=f, of its resctrl group" },
+        { "mem-bw-schema", 0, OPTION_TEXT, AT(mem_bw), "LINE", "like MB:0=50, of its resctrl group" },
         { 0 },
 };
 /* clang-format on */
@@ -151,9 +152,6 @@ static int from_options(const struct update_options *o, struct arena *a, struct 
         r->block_io = ARENA_NEW(a, struct spec_block_io, 1, e);
         if (!r->memory || !r->cpu || !r->pids || !r->block_io)
                 return -1;
-        if (o->l3_cache || o->mem_bw)
-                return err_set(e, "--%s is not supported yet",
-                               o->l3_cache ? "l3-cache-schema" : "mem-bw-schema");
         r->cpu->cpus = o->cpus;
         r->cpu->mems = o->mems;
         if (parse_numbers(o, r->memory, r->cpu, r->pids, e) < 0 ||
@@ -204,37 +202,69 @@ static int plan_changes(const struct spec_resources *old, const struct spec_reso
         return cgroup_limit_changes(&plans[0], &plans[1], &plans[2], a, ret, e);
 }
 
+/* The shares of the container's resctrl group: LINES, or those that were there. */
+static int change_shares(const struct state *s, const char *const lines[RESCTRL_CHANGES],
+                         struct arena *a, const char *old[RESCTRL_CHANGES], struct err *e)
+{
+        const char *option = lines[0] ? "l3-cache-schema" : "mem-bw-schema";
+
+        if (!lines[0] && !lines[1])
+                return 0;
+        if (!s->resctrl_own)
+                return err_set(e, "option '--%s': the container has no resctrl group of its own",
+                               option);
+        return resctrl_change(s->resctrl, lines, a, old, e) < 0 ? err_in(e, "option '--%s'", option)
+                                                                : 0;
+}
+
+/* The container is locked, and OLD in force. What cannot be leaves all as it was. */
+static int put_in_force(struct container *c, const struct host_cgroup *cg,
+                        const struct spec_resources *old, const struct spec_resources *change,
+                        struct arena *a, struct err *e)
+{
+        struct cgroup_limit_group group = { .host = cg, .path = c->state.cgroup, .arena = a };
+        autoclose int fd = container_cgroup(c, cg, e);
+        struct spec_resources *now = ARENA_NEW(a, struct spec_resources, 1, e);
+        struct cgroup_limit_plan plan;
+
+        group.fd = fd;
+        if (fd < 0 || !now || spec_merge_resources(old, change, a, now, e) < 0 ||
+            plan_changes(old, change, now, a, &plan, e) < 0 ||
+            cgroup_limit_parent(&plan, &group, e) < 0)
+                return -1;
+        c->state.resources = now;
+        if (state_store(c->dir_fd, &c->state, e) == 0)
+                return 0;
+        cgroup_limit_undo(&group);
+        return -1;
+}
+
 int cmd_update(struct cli *c, struct err *e)
 {
         const struct update_options *o = c->options;
+        const char *lines[RESCTRL_CHANGES] = { NULL }, *shares[RESCTRL_CHANGES] = { NULL };
         const struct spec_resources *old = NULL;
-        struct spec_resources change = { 0 }, now;
-        struct cgroup_limit_group group = { .arena = c->arena };
-        struct cgroup_limit_plan plan;
+        struct spec_resources change = { 0 };
         struct container container;
         struct cmd_host facts;
-        autoclose int fd = -1;
+        struct err ignored;
 
         if (o->resources ? spec_load_resources(o->resources, c->arena, &change, e) < 0
                          : from_options(o, c->arena, &change, e) < 0)
                 return -1;
+        if (!o->resources) {
+                lines[0] = o->l3_cache;
+                lines[1] = o->mem_bw;
+        }
         warn_of_kernel(change.memory);
         if (cmd_lock(c, &container, &facts, e) < 0 ||
             container_is_there(container_status(&container, facts.host.proc_fd, &facts.cgroup), e) <
                     0 ||
-            (fd = container_cgroup(&container, &facts.cgroup, e)) < 0 ||
             in_force(&container, c->arena, &old, e) < 0 ||
-            spec_merge_resources(old, &change, c->arena, &now, e) < 0 ||
-            plan_changes(old, &change, &now, c->arena, &plan, e) < 0)
+            change_shares(&container.state, lines, c->arena, shares, e) < 0)
                 return -1;
-        group.host = &facts.cgroup;
-        group.path = container.state.cgroup;
-        group.fd = fd;
-        if (cgroup_limit_parent(&plan, &group, e) < 0)
-                return -1;
-        container.state.resources = &now;
-        if (state_store(container.dir_fd, &container.state, e) == 0)
+        if (put_in_force(&container, &facts.cgroup, old, &change, c->arena, e) == 0)
                 return 0;
-        cgroup_limit_undo(&group);
+        (void)change_shares(&container.state, shares, c->arena, lines, &ignored);
         return -1;
 }

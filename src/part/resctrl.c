@@ -245,6 +245,54 @@ int resctrl_set_parent(const struct resctrl_plan *p, const struct resctrl *made,
         return 0;
 }
 
+/* What TEXT has for the resource of LINE. NULL with E set if that is nothing. */
+static const char *old_line(const char *text, const char *line, struct arena *a, struct err *e)
+{
+        size_t len = strcspn(line, ":");
+        const char *shares = line[len] && !strchr(line, '\n') ? find_resource(text, line, len)
+                                                              : NULL;
+
+        if (!shares) {
+                err_set(e, "'%.60s' is no line for a resource that the group has", line);
+                return NULL;
+        }
+        return arena_printf(a, e, "%.*s:%.*s", (int)len, line, (int)strcspn(shares, "\n"), shares);
+}
+
+int resctrl_change(const char *group, const char *const lines[RESCTRL_CHANGES], struct arena *a,
+                   const char *old[RESCTRL_CHANGES], struct err *e)
+{
+        const struct resctrl_plan p = { .group = group };
+        char path[PATH_MAX], text[SCHEMATA_BYTES], line[1024];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "%s/schemata", group);
+        n = file_peek(AT_FDCWD, path, text, sizeof(text));
+        if (n < 0)
+                return cannot(&p, (int)-n, "read", path, e);
+        for (size_t i = 0; i < RESCTRL_CHANGES; i++)
+                old[i] = NULL;
+        for (size_t i = 0; i < RESCTRL_CHANGES; i++)
+                if (lines[i] && !(old[i] = old_line(text, lines[i], a, e)))
+                        return -1;
+        for (size_t i = 0; i < RESCTRL_CHANGES; i++) {
+                int r = lines[i] ? snprintf(line, sizeof(line), "%s\n", lines[i]) : 0;
+
+                if (r > 0)
+                        r = (size_t)r < sizeof(line) ? file_poke(AT_FDCWD, path, line)
+                                                     : -ENAMETOOLONG;
+                if (r >= 0)
+                        continue;
+                cannot(&p, -r, "write to", path, e);
+                for (size_t k = 0; k < i && old[k]; k++) {
+                        snprintf(line, sizeof(line), "%s\n", old[k]);
+                        (void)file_poke(AT_FDCWD, path, line);
+                }
+                return -1;
+        }
+        return 0;
+}
+
 int resctrl_enter_parent(const char *group, const char *monitor, pid_t pid, struct err *e)
 {
         const char *const groups[] = { group, monitor };

@@ -30,7 +30,8 @@ def resources(kenro):
 
 
 @pytest.mark.parametrize("text", ["{}", json.dumps(WHOLE), '{"memory":{"limit":-1,"swap":-1}}',
-                                  '{"cpu":{"quota":-1},"pids":{"limit":-1}}', '{"unknown":1}'])
+                                  '{"cpu":{"quota":-1},"pids":{"limit":-1}}', '{"unknown":1}',
+                                  '{"cpu":{"quota":0,"period":100000},"pids":{}}'])
 @pytest.mark.parametrize("option", [["--resources", "-"], ["--resources=-"], ["-r", "-"]])
 def test_no_limits_are_fine_on_standard_input(running, text, option):
     lacks("memory", "pids", "cpu")
@@ -64,7 +65,7 @@ def test_a_document_may_come_slowly_and_by_a_pipe(running, tmp_path):
 @pytest.mark.parametrize("text,place", [
     ("", "standard input:1:1: "), ("[]", "standard input:1:1: "),
     ('{"memory":{"limit":"1"}}', "standard input:1:20: memory.limit: "),
-    ('{"pids":{}}', "standard input:1:10: pids: 'limit' is required"),
+    ('{"hugepageLimits":[{}]}', "standard input:1:21: hugepageLimits[0]: 'pageSize' is required"),
     ("{} {}", "standard input:1:5: "),
 ])
 def test_what_is_no_such_document_is_placed(running, text, place):
@@ -93,7 +94,7 @@ def test_a_controller_that_is_not_there_is_named(running, text, value, controlle
     ("--memory=1GiB", "memory.limit"), ("--memory=5000", "memory.limit"),
     ("--memory=5000B", "memory.limit"), ("--memory-reservation=1k", "memory.reservation"),
     ("--cpu-share=5", "cpu.shares"), ("--cpu-quota=5000", "cpu.quota"),
-    ("--cpu-period=5000", "cpu.period"), ("--cpu-burst=5", "cpu.burst"),
+    ("--cpu-burst=5", "cpu.burst"),
     ("--cpu-idle=1", "cpu.idle"), ("--cpuset-cpus=0", "cpu.cpus"), ("--cpuset-mems=0", "cpu.mems"),
     ("--pids-limit=0", "pids.limit"), ("--blkio-weight=10", "blockIO.weight"),
 ])
@@ -139,9 +140,10 @@ def test_what_version_2_does_not_have_is_said(running, option):
     assert "cgroup version 2 has nothing like it" in running.fails("update", option, "c")
 
 
-@pytest.mark.parametrize("option", ["--l3-cache-schema=x", "--mem-bw-schema=x"])
-def test_resource_director_options_are_refused(running, option):
-    assert "is not supported yet" in running.fails("update", option, "c")
+@pytest.mark.parametrize("option", ["--l3-cache-schema", "--mem-bw-schema"])
+def test_shares_are_those_of_a_resctrl_group(running, option):
+    assert running.fails("update", f"{option}=L3:0=f", "c") == \
+        f"update c: option '{option}': the container has no resctrl group of its own"
 
 
 def test_limits_of_kernel_memory_are_ignored(running):

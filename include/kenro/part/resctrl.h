@@ -33,6 +33,12 @@ int resctrl_set_parent(const struct resctrl_plan *p, const struct resctrl *made,
 
 void resctrl_undo(const struct resctrl_plan *p, const struct resctrl *made);
 
+/* Other shares of the GROUP of one container alone, or NULL: a line each. OLD is what was
+ * there, and is there again after a failure. */
+enum { RESCTRL_CHANGES = 2 };
+int resctrl_change(const char *group, const char *const lines[RESCTRL_CHANGES], struct arena *a,
+                   const char *old[RESCTRL_CHANGES], struct err *e);
+
 /* Put PID in; what it forks follows. GROUP or MONITOR "" or NULL: none. */
 int resctrl_enter_parent(const char *group, const char *monitor, pid_t pid, struct err *e);
 

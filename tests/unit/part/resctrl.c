@@ -303,9 +303,51 @@ static void a_group_that_is_there_must_have_what_is_asked_for(void **state)
         assert_int_equal(unlink(at("gold/schemata")) | rmdir(at("gold")), 0);
 }
 
+static int change(const char *l3, const char *mb, const char *old[RESCTRL_CHANGES])
+{
+        const char *lines[RESCTRL_CHANGES] = { l3, mb };
+
+        return resctrl_change(top, lines, test_arena(), old, &error);
+}
+
+static void other_shares_can_be_taken_back(void **state)
+{
+        const char *old[RESCTRL_CHANGES], *later[RESCTRL_CHANGES];
+
+        (void)state;
+        put("schemata", "    L3:0=f0;1=f\n    MB:0= 50\n");
+        assert_int_equal(change(NULL, "MB:0=20", old), 0);
+        assert_null(old[0]);
+        assert_string_equal(old[1], "MB:0= 50");
+        /* a plain file: the line goes over what was at the beginning */
+        assert_string_equal(content("schemata"), "MB:0=20\n=f0;1=f\n    MB:0= 50\n");
+        put("schemata", "L3:0=f0;1=f\nMB:0=20\n");
+        assert_int_equal(change("L3:0=1", "MB:0=10", old), 0);
+        assert_string_equal(old[0], "L3:0=f0;1=f");
+        assert_string_equal(old[1], "MB:0=20");
+        put("schemata", "L3:0=1\nMB:0=10\n");
+        assert_int_equal(resctrl_change(top, old, test_arena(), later, &error), 0);
+        assert_string_equal(later[0], "L3:0=1");
+}
+
+static void shares_of_what_the_group_has_not_are_refused(void **state)
+{
+        const char *old[RESCTRL_CHANGES];
+
+        (void)state;
+        put("schemata", "    L3:0=f0;1=f\n");
+        assert_int_equal(change("L3:0=1", "MB:0=20", old), -1);
+        assert_string_equal(error.text, "'MB:0=20' is no line for a resource that the group has");
+        assert_int_equal(change("x", NULL, old), -1);
+        assert_int_equal(change("L3:0=1\nL3:1=1", NULL, old), -1);
+        assert_string_equal(content("schemata"), "    L3:0=f0;1=f\n");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(other_shares_can_be_taken_back),
+                cmocka_unit_test(shares_of_what_the_group_has_not_are_refused),
                 cmocka_unit_test(silence_needs_no_resctrl),
                 cmocka_unit_test(a_group_is_called_as_it_says_or_as_the_container),
                 cmocka_unit_test(lines_come_in_the_specifications_order),

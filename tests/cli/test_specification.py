@@ -225,7 +225,7 @@ def test_what_a_cgroup_cannot_limit_is_refused_by_name(kenro, bundle, path, reso
     {"cpu": {"realtimeRuntime": 0, "realtimePeriod": 0, "shares": 0, "quota": 0, "burst": 0}},
     {"blockIO": {"leafWeight": 0, "weight": 0, "weightDevice": []}},
     {"network": {"classID": 0, "priorities": []}}, {"network": {}}, {"rdma": {}}, {"unified": {}},
-    {"pids": {"limit": -1}}, {"hugepageLimits": []},
+    {"pids": {"limit": -1}}, {"pids": {}}, {"hugepageLimits": []},
 ])
 def test_what_asks_for_no_limit_needs_no_controller(kenro, bundle, resources):
     write_config(bundle, limited(**resources))

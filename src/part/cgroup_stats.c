@@ -278,6 +278,11 @@ void cgroup_stats_write(int cgroup_fd, struct json_out *o)
         json_map_end(o);
 }
 
+bool cgroup_stats_memory_refused(int cgroup_fd)
+{
+        return value_in(cgroup_fd, "memory.events", "max") > 0;
+}
+
 uint64_t cgroup_stats_oom_kills(int cgroup_fd)
 {
         return value_in(cgroup_fd, "memory.events", "oom_kill");

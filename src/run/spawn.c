@@ -4,6 +4,7 @@
 #include "kenro/base/file.h"
 #include "kenro/base/log.h"
 #include "kenro/base/sys.h"
+#include "kenro/part/cgroup_stats.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,27 @@ static bool never_ran(const struct job *j, const siginfo_t *end)
         return !j->shared->ran && end->si_code != CLD_EXITED && end->si_status == SIGKILL;
 }
 
+/* The kernel has killed it for want of memory, of which its group has too little. E is
+ * what is said then. */
+static bool was_oom_killed(const struct job *j, struct err *e)
+{
+        if (j->cgroup.fd < 0 || cgroup_stats_oom_kills(j->cgroup.fd) <= j->oom_kills)
+                return false;
+        err_set(e, "memory limit too low: %s was OOM-killed", j->plan ? "init" : "the process");
+        (void)err_hint(e, "%s",
+                       j->plan ? "raise linux.resources.memory.limit"
+                               : "raise it by kenro update --memory");
+        return true;
+}
+
+/* So little that it was not killed, but had a call fail. */
+static int hint_memory(const struct job *j, struct err *e)
+{
+        return e->num == ENOMEM && j->cgroup.fd >= 0 && cgroup_stats_memory_refused(j->cgroup.fd)
+                       ? err_hint(e, "the memory limit is too low")
+                       : -1;
+}
+
 /* Put what the other process died of in place of "died". Returns 1 if it never
  * ran, else -1. */
 static int explain(struct job *j, struct err *e)
@@ -110,7 +132,12 @@ static int explain(struct job *j, struct err *e)
         char *at = strstr(e->text, died);
         siginfo_t end = { 0 };
 
-        if (!at || j->pidfd < 0 || waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED | WNOWAIT) < 0)
+        if (!at)
+                return hint_memory(j, e);
+        if (was_oom_killed(j, e))
+                return -1;
+
+        if (j->pidfd < 0 || waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED | WNOWAIT) < 0)
                 return -1;
         snprintf(at, sizeof(e->text) - (size_t)(at - e->text), "the container's process %s %d",
                  end.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
@@ -133,6 +160,8 @@ static int reap_between(struct job *j, struct err *e)
                 n = read(j->sock, &b, sizeof(b));
                 if (n != 0)
                         return baton_error(&b, n, e);
+                if (was_oom_killed(j, e))
+                        return -1;
                 err_set(e, "the process in between was killed by signal %d", end.si_status);
                 return never_ran(j, &end) ? 1 : -1;
         }
@@ -223,6 +252,9 @@ int spawn(struct job *j, const struct spawn *how, struct err *e)
         int r;
 
         give_stdio(j->process);
+        /* Of a new group nothing has been killed yet. */
+        if (j->cgroup.fd >= 0 && j->cgroup.made == 0)
+                j->oom_kills = cgroup_stats_oom_kills(j->cgroup.fd);
         r = try_once(j, how, e);
         if (r != 1)
                 return r;
@@ -249,7 +281,9 @@ int spawn_wait_execve(struct job *j, struct err *e)
         /* The end of file comes with the execve, or with an end before that. */
         if (state_has_executed(j->host->proc_fd, j->pid))
                 return 0;
-        return err_set(e, "the process was killed before it could execute the program");
+        return was_oom_killed(j, e)
+                       ? -1
+                       : err_set(e, "the process was killed before it could execute the program");
 }
 
 /* Only a child: what an earlier program of this process has left is not ours to wait

@@ -2,6 +2,7 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/log.h"
+#include "kenro/part/cgroup_stats.h"
 #include "kenro/part/sdnotify.h"
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
@@ -28,13 +29,25 @@ static bool is_of_hook(const struct err *e)
         return strncmp(e->text, prefix, (size_t)len) == 0;
 }
 
-static int release(struct container *c, const struct host *host, struct err *e)
+static int killed(const struct container *c, const struct host_cgroup *cg, struct err *e)
+{
+        struct err ignored;
+        autoclose int fd = container_cgroup(c, cg, &ignored);
+
+        if (fd < 0 || cgroup_stats_oom_kills(fd) == 0)
+                return err_set(e, "init was killed before it could execute the program");
+        err_set(e, "memory limit too low: init was OOM-killed");
+        return err_hint(e, "raise linux.resources.memory.limit");
+}
+
+static int release(struct container *c, const struct host *host, const struct host_cgroup *cg,
+                   struct err *e)
 {
         if (gate_release(c->dir_fd, c->pidfd, e) < 0)
                 return -1;
         if (state_has_executed(host->proc_fd, (pid_t)c->state.pid))
                 return 0;
-        return err_set(e, "init was killed before it could execute the program");
+        return killed(c, cg, e);
 }
 
 int container_wait_ready(const struct container *c, int sock, const char *host_socket,
@@ -64,7 +77,7 @@ int container_start(struct container *c, const struct host *host, const struct h
                 return -1;
         if (host_socket && c->state.notifies && (ready = sdnotify_listen(c->dir_fd, e)) < 0)
                 return -1;
-        r = release(c, host, e);
+        r = release(c, host, cg, e);
         if (r < 0 && !is_of_hook(e))
                 return -1;
         if (r == 0 && has(c, HOOK_POSTSTART))

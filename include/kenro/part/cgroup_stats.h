@@ -12,3 +12,6 @@ void cgroup_stats_write(int cgroup_fd, struct json_out *o);
 
 /* How often the OOM killer has ended a process of the group; 0 if nobody counts. */
 uint64_t cgroup_stats_oom_kills(int cgroup_fd);
+
+/* Whether memory.max has ever been in the way. */
+bool cgroup_stats_memory_refused(int cgroup_fd);

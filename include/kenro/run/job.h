@@ -33,6 +33,7 @@ struct job {
 
         struct cgroup cgroup; /* what the clone goes into */
         struct cgroup_limit_group limits;
+        uint64_t oom_kills; /* in it, before */
         struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */

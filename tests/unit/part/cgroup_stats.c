@@ -89,6 +89,9 @@ static void swap_is_memory_and_swap_together(void **state)
                "\"raw\":{\"anon\":900,\"file\":40,\"kernel_stack\":1,\"inactive_file\":7}},"
                "\"network_interfaces\":null}");
         assert_int_equal(cgroup_stats_oom_kills(dir), 4);
+        assert_true(cgroup_stats_memory_refused(dir));
+        put("memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n");
+        assert_false(cgroup_stats_memory_refused(dir));
 }
 
 static void no_limit_is_the_largest_integer(void **state)

@@ -72,13 +72,48 @@ static void missing(const char *has, const char *on, char ret[2 * LIST_BYTES])
         }
 }
 
-/* What the group at DIR ("" is the mount) has and does not hand on, it hands on. What is
- * asked for must be; the rest is for its statistics and events. */
+/* A group with processes can hand on some controllers, and becomes threaded by that: no
+ * container could be below it. The root of all groups can do both; it has no type. */
+static bool has_processes(const struct cgroup_limit_group *g, const char *dir)
+{
+        char path[PATH_MAX + 32], text[32];
+
+        snprintf(path, sizeof(path), "%s%scgroup.type", dir, *dir ? "/" : "");
+        if (file_peek(g->host->fd, path, text, sizeof(text)) < 0)
+                return false;
+        snprintf(path, sizeof(path), "%s%scgroup.procs", dir, *dir ? "/" : "");
+        return file_peek(g->host->fd, path, text, sizeof(text)) != 0;
+}
+
+/* All of WORDS at once, or if one cannot be, each; what a limit needs must be. */
+static int enable_words(const struct cgroup_limit_plan *p, const struct cgroup_limit_group *g,
+                        const char *dir, char *words, struct err *e)
+{
+        char path[PATH_MAX + 32], where[PATH_MAX + 32], *word;
+        bool busy = has_processes(g, dir);
+
+        snprintf(path, sizeof(path), "%s%scgroup.subtree_control", dir, *dir ? "/" : "");
+        if (!busy && file_poke(g->host->fd, path, words + 1) == 0)
+                return 0;
+        while ((word = strsep(&words, " ")) != NULL) {
+                const struct cgroup_limit *l = *word ? who_needs(p, word + 1) : NULL;
+                int r = busy ? -EBUSY : *word ? file_poke(g->host->fd, path, word) : 0;
+
+                if (r < 0 && l) {
+                        snprintf(where, sizeof(where), "%s/%s", g->host->mount, dir);
+                        return cannot_enable(l, word + 1, where, -r, e);
+                }
+        }
+        log_debug("cannot enable all controllers for the groups in /%s", dir);
+        return 0;
+}
+
+/* What the group at DIR ("" is the mount) has and does not hand on, it hands on: beside
+ * what is asked for that is statistics and events. */
 static int enable_in(const struct cgroup_limit_plan *p, const struct cgroup_limit_group *g,
                      const char *dir, struct err *e)
 {
         char path[PATH_MAX + 32], has[LIST_BYTES], on[LIST_BYTES], words[2 * LIST_BYTES];
-        char *at = words, *word;
 
         snprintf(path, sizeof(path), "%s%scgroup.controllers", dir, *dir ? "/" : "");
         if (file_peek(g->host->fd, path, has, sizeof(has)) < 0)
@@ -87,21 +122,7 @@ static int enable_in(const struct cgroup_limit_plan *p, const struct cgroup_limi
         if (file_peek(g->host->fd, path, on, sizeof(on)) < 0)
                 on[0] = '\0';
         missing(has, on, words);
-        /* All or none: if one cannot be, each is tried. */
-        if (!words[0] || file_poke(g->host->fd, path, words + 1) == 0)
-                return 0;
-        while ((word = strsep(&at, " ")) != NULL) {
-                const struct cgroup_limit *l = *word ? who_needs(p, word + 1) : NULL;
-                int r = *word ? file_poke(g->host->fd, path, word) : 0;
-
-                if (r < 0 && l) {
-                        snprintf(path, sizeof(path), "%s/%s", g->host->mount, dir);
-                        return cannot_enable(l, word + 1, path, -r, e);
-                }
-                if (r < 0)
-                        log_debug("cannot enable %s below the cgroup /%s", word + 1, dir);
-        }
-        return 0;
+        return words[0] ? enable_words(p, g, dir, words, e) : 0;
 }
 
 /* Top down: a group can hand on only what it has. Most often all is there already. */

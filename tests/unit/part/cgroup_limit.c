@@ -150,6 +150,25 @@ static void controllers_are_enabled_from_the_top(void **state)
         assert_string_equal(now("a/cgroup.subtree_control"), "memory cpu\n");
 }
 
+static void a_group_with_processes_hands_nothing_on(void **state)
+{
+        const struct cgroup_limit_plan none = { 0 };
+
+        (void)state;
+        at("a/c/cgroup.controllers", "\n");
+        at("a/cgroup.controllers", "cpu memory\n");
+        at("a/cgroup.subtree_control", "\n");
+        at("a/cgroup.procs", "1\n");
+        at("a/cgroup.type", "domain\n");
+        assert_int_equal(cgroup_limit_parent(&none, &group, &error), 0);
+        assert_string_equal(now("a/cgroup.subtree_control"), "\n");
+        at("cgroup.procs", "1\n"); /* the root of all groups */
+        at("cgroup.subtree_control", "cpuset cpu io memory hugetlb\n");
+        assert_int_equal(PUT({ "f", "cpu.max", "1", NULL, NULL, 0 }), -1);
+        assert_non_null(strstr(error.text, "f: cannot enable the controller 'cpu' for the groups"));
+        assert_non_null(strstr(error.text, "/a: EBUSY"));
+}
+
 static void none_is_enabled_where_all_are(void **state)
 {
         const struct cgroup_limit_plan none = { 0 };
@@ -294,6 +313,7 @@ int main(void)
                 TEST(a_missing_controller_is_named),
                 TEST(files_of_every_group_need_no_controller),
                 TEST(controllers_are_enabled_from_the_top),
+                TEST(a_group_with_processes_hands_nothing_on),
                 TEST(none_is_enabled_where_all_are),
                 TEST(one_that_is_needed_and_cannot_be_enabled_is_an_error),
                 TEST(cpus_that_nobody_has_are_refused),

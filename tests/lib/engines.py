@@ -1,18 +1,13 @@
 """Engines in a guest, each with one runtime below it: podman, docker, and containerd's ctr."""
 
-import hashlib
 import json
 import os
 import secrets
-import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
-import kenrotest
-
 IMAGE = "localhost/busybox:latest"
-ARCHIVE = Path("/var/tmp/busybox.tar")  # once for each guest
+ARCHIVE = "/usr/local/lib/kenro-vm/busybox.tar"
 RUNTIMES = {"kenro": "/usr/local/sbin/kenro", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}
 TIMEOUT = 120 * float(os.environ.get("KENRO_SCALE", "1"))  # seconds, for one command
 
@@ -143,30 +138,3 @@ def systemctl(*args):
     r = subprocess.run(["systemctl", *args], text=True, capture_output=True)
     assert r.returncode == 0, r.stderr + subprocess.run(
         ["journalctl", "--no-pager", "--lines", "30", "--output", "cat"], text=True, capture_output=True).stdout
-
-
-def make_archive():
-    """An image of busybox that every engine loads: an archive as `docker save` makes it."""
-    if ARCHIVE.exists():
-        return
-    work = ARCHIVE.with_suffix(".new")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    kenrotest.make_rootfs(work / "rootfs")
-    layer = work / "layer.tar"
-    with tarfile.open(layer, "w") as tar:
-        tar.add(work / "rootfs", arcname=".")
-    digest = hashlib.sha256(layer.read_bytes()).hexdigest()
-    config = {
-        "architecture": "amd64", "os": "linux",
-        "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["sh"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
-    (work / "config.json").write_text(json.dumps(config))
-    (work / "manifest.json").write_text(json.dumps(manifest))
-    with tarfile.open(work / "archive", "w") as tar:
-        for name in ("manifest.json", "config.json", "layer.tar"):
-            tar.add(work / name, arcname=name)
-    (work / "archive").rename(ARCHIVE)
-    shutil.rmtree(work)

@@ -17,7 +17,8 @@ from pathlib import Path
 BUILD = Path(os.environ.get("BUILD", Path(__file__).parents[2] / "build")).resolve()
 KENRO = str(BUILD / "src/kenro")
 HELPERS = BUILD / "tests/helpers"
-TIMEOUT = 60  # seconds; nothing here takes more than a few
+# Seconds; nothing here takes more than a few, but in a guest.
+TIMEOUT = 60 * float(os.environ.get("KENRO_SCALE", "1"))
 
 CAPS = ["CAP_" + name for name in (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP",

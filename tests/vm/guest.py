@@ -18,6 +18,12 @@ def tier(name):
     return getattr(importlib.import_module(module), cls)
 
 
+def mortal(command):
+    """COMMAND, to be killed when this process ends, however it ends."""
+    check = '[ "$PPID" = "$0" ] && exec "$@"'  # it may have ended already
+    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", check, str(os.getpid()), *map(str, command)]
+
+
 class Dead(Exception):
     """The guest has ended, or says nothing any more."""
 
@@ -39,8 +45,9 @@ class Guest:
 
     def _launch(self, channel):
         with open(self.console, "wb") as console:
-            return subprocess.Popen(self._command(channel), stdin=subprocess.DEVNULL, stdout=console,
-                                    stderr=console, pass_fds=[channel], start_new_session=True)
+            return subprocess.Popen(mortal(self._command(channel)), stdin=subprocess.DEVNULL, stdout=console,
+                                    stderr=console, pass_fds=[channel],
+                                    start_new_session=True)
 
     def start(self):
         ours, theirs = socket.socketpair()
@@ -71,7 +78,7 @@ class Guest:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode(errors="replace").rstrip("\r")
 
-    def tail(self, lines=40):
+    def tail(self, lines=80):
         """The end of what the console has shown."""
         if not self.console.exists():
             return ""

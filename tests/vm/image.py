@@ -73,5 +73,5 @@ def image():
     missing = [p for p in ("mmdebstrap", "mkfs.ext4", "depmod") if shutil.which(p) is None]
     if missing:
         raise FileNotFoundError(f"no {' '.join(missing)}: tests/lib/packages installs what make test-vm needs")
-    return cached("image", [HERE / "image"],
+    return cached("image", [HERE / "image", HERE.parent / "lib/busybox-rootfs"],
                   lambda d: subprocess.run([HERE / "image/make", d], check=True, stdin=subprocess.DEVNULL))

@@ -6,12 +6,15 @@ One guest serves the session; it is sent the tests of a file at a time, and what
 becomes reports as it comes. A guest that dies fails the rest of its file, with the end of
 its console; the next file has a new one."""
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +23,13 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 import guest
 import image
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+THERE = "/kenro"  # what is ROOT in the guest
 BUILD = Path(os.environ.get("BUILD") or ROOT / "build").resolve()
 BOOT = 300   # seconds for the agent's first words
 LIMIT = 120  # seconds for a test, times what the guest found; the agent's is the same
+BOOTS = 3    # guests for one session
 GRACE = 60   # more seconds, after which not only the test has failed, but the guest
 
 
@@ -87,8 +93,11 @@ class Machine:
         self.scale = 1.0
 
     def boot(self):
+        """Returns how long it took."""
+        begin = time.monotonic()
         self.guest.start()
-        return self.hear(BOOT)["hello"]
+        self.hear(BOOT)
+        return time.monotonic() - begin
 
     def hear(self, seconds):
         """Take in the next thing that the guest says."""
@@ -127,6 +136,7 @@ class Host:
     def __init__(self, tier):
         self.tier = tier
         self.machine = None
+        self.boots = 0
         self.failed_file = None
 
     @pytest.hookimpl(trylast=True)
@@ -138,8 +148,17 @@ class Host:
                 item.add_marker(pytest.mark.skip(reason=f"the full tier's: {reason}"))
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        """Whoever looks on is told what takes so long before the first test."""
+        if session.testsfailed or session.config.option.collectonly:
+            return
+        if any(remote(item) for item in session.items):
+            with contextlib.suppress(guest.Dead):  # the first test will say so
+                self.boot(session.config)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        if item.get_closest_marker("skip"):
+        if not remote(item):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self.reports(item):
@@ -147,51 +166,61 @@ class Host:
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def pytest_sessionfinish(self):
+        self.stop()
+
+    def boot(self, config):
+        if self.boots == BOOTS:
+            raise guest.Dead(f"{BOOTS} guests have died: there will be no more")
+        self.boots += 1
+        try:
+            self.machine = Machine(self.tier, config._tmp_path_factory.getbasetemp())
+        except (OSError, subprocess.CalledProcessError) as e:
+            pytest.exit(f"no guest: {e}", 1)
+        seconds = self.machine.boot()
+        config.get_terminal_writer().line(f"guest: {self.tier} tier, up in {seconds:.1f} s")
+
+    def stop(self):
+        if self.machine:
+            self.machine.stop()
+            self.machine = None
+
+    def send(self, item):
+        """See to it that there is a guest, and that it has been sent the tests of ITEM's file."""
+        if item.path == self.failed_file:
+            raise guest.Dead("the guest died in an earlier test of this file")
+        if self.machine is None:
+            self.boot(item.config)
+        if item.nodeid not in self.machine.sent:
+            items = item.session.items
+            same = itertools.takewhile(lambda i: i.path == item.path, items[items.index(item):])
+            self.machine.send([i.nodeid for i in same if remote(i)])
+
     def reports(self, item):
         """The reports of a test; of one that the guest cannot run, that it failed."""
-        given = False
+        heard = False
         try:
             self.send(item)
             mark = item.get_closest_marker("limit")
-            for report in self.machine.reports(item.nodeid, mark.args[0] if mark else LIMIT):
-                given = True
-                yield self.report(item, report)
-            if not given:
+            for said in self.machine.reports(item.nodeid, mark.args[0] if mark else LIMIT):
+                heard = True
+                yield self.report(item, said)
+            if not heard:
                 yield self.failure(item, f"the guest has not run it:\n{self.machine.output}")
         except guest.Dead as e:
             self.failed_file = item.path
             yield self.failure(item, str(e))
-            if self.machine:
-                self.machine.stop()
-                self.machine = None
-
-    def send(self, item):
-        """See to it that the guest has been sent ITEM's file, and whoever boots it."""
-        if item.path == self.failed_file:
-            raise guest.Dead("the guest died in a test of this file before")
-        if self.machine is None:
-            self.machine = self.boot(item.config)
-        if item.nodeid not in self.machine.sent:
-            self.machine.send([i.nodeid for i in item.session.items
-                               if i.path == item.path and not i.get_closest_marker("skip")])
-
-    def boot(self, config):
-        machine = Machine(self.tier, config._tmp_path_factory.getbasetemp())
-        try:
-            machine.boot()
-        except BaseException:
-            machine.stop()
-            raise
-        return machine
+            self.stop()
 
     def report(self, item, said):
         longrepr = None
         if "skip" in said:
-            longrepr = (said["skip"][0], int(said["skip"][1]), said["skip"][2])
+            path, line, reason = said["skip"]
+            longrepr = (path.replace(THERE, str(ROOT)), int(line), reason)
         elif "text" in said:
             longrepr = Failure(said["text"], said["message"], str(item.path))
         sections = [tuple(s) for s in said["sections"]]
-        if said["outcome"] == "failed":
+        if said["outcome"] == "failed" and self.machine:
             sections.append(("the guest's console", self.machine.guest.tail()))
         report = pytest.TestReport(item.nodeid, item.location, dict.fromkeys(item.keywords, 1),
                                    said["outcome"], longrepr, said["when"], sections, said["duration"])
@@ -200,10 +229,11 @@ class Host:
         return report
 
     def failure(self, item, why):
-        said = {"outcome": "failed", "text": why, "message": "", "when": "call", "sections": [], "duration": 0}
-        return self.report(item, said)
+        return self.report(item, {"outcome": "failed", "text": why, "message": why.splitlines()[0],
+                                  "when": "call", "sections": [], "duration": 0})
 
-    def pytest_sessionfinish(self):
-        if self.machine:
-            self.machine.stop()
-            self.machine = None
+
+def remote(item):
+    """Whether the guest runs it. What is skipped anyway need not go there, and the tests of
+    this plugin cannot."""
+    return not item.get_closest_marker("skip") and item.path.parent != HERE

@@ -19,10 +19,9 @@ def manager():
     return "systemd"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def image():
-    """The name of an image of busybox and tests/helpers, which the engines have."""
-    engines.make_archive()
+    """The name of an image of busybox, which the engines have."""
     return engines.IMAGE
 
 

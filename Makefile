@@ -8,7 +8,7 @@ BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config git ca-certificates 
 	libseccomp-dev libcap-dev libyajl-dev busybox-static
 TEST_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest \
 	clang-format-14 pmccabe debootstrap xz-utils iproute2 uidmap groff-base man-db zsh fish \
-	$(CONFORMANCE_PACKAGES)
+	$(CONFORMANCE_PACKAGES) $(VM_PACKAGES)
 # What the programs of tests/conformance are built with.
 CONFORMANCE_PACKAGES = golang-go golang-github-google-uuid-dev golang-github-blang-semver-dev \
 	golang-github-hashicorp-go-multierror-dev golang-github-mrunalp-fileutils-dev \
@@ -16,7 +16,10 @@ CONFORMANCE_PACKAGES = golang-go golang-github-google-uuid-dev golang-github-bla
 	golang-github-sirupsen-logrus-dev golang-github-xeipuuv-gojsonschema-dev \
 	golang-github-urfave-cli-dev golang-gocapability-dev golang-golang-x-sys-dev
 
-.PHONY: all run test bench install fmt clean fuzz
+# What guests are made with, and run by.
+VM_PACKAGES = mmdebstrap e2fsprogs kmod cpio xz-utils qemu-system-x86 qemu-utils
+
+.PHONY: all run test test-vm bench install fmt clean fuzz
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -33,6 +36,11 @@ run: all
 test:
 	@tests/lib/packages $(TEST_PACKAGES)
 	@tests/run
+
+# Those alone that run in guests, with systemd, engines and all controllers.
+test-vm: all
+	@tests/lib/packages $(BUILD_PACKAGES) python3-pytest $(VM_PACKAGES)
+	@tests/run vm
 
 # Compare with crun and runc of Debian's sid suite; nothing passes or fails here.
 bench: all

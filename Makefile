@@ -5,7 +5,7 @@ BUILD ?= build
 MESON_FLAGS ?= -Dwerror=true -Dstatic=true
 
 BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
-	libseccomp-dev libcap-dev libyajl-dev busybox-static
+	libseccomp-dev libcap-dev libyajl-dev libsystemd-dev busybox-static
 TEST_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest \
 	clang-format-14 pmccabe debootstrap xz-utils iproute2 uidmap groff-base man-db zsh fish \
 	$(CONFORMANCE_PACKAGES) $(VM_PACKAGES)

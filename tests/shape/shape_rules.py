@@ -1,6 +1,7 @@
 """The numbers, the names and the exceptions of test_shape.py, each with its reason."""
 
 LAYERS = "base json spec policy host part plan run cmd".split()
+PROGRAMS = {"systemd": "base"}  # a program of its own in src, and the layers that it knows
 
 FUNCTION = {
     "lines": (60, "split it where a name suggests itself"),
@@ -28,6 +29,8 @@ NO_UNIT_TEST = {
         "part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
     "in the container's process, on its file systems: tests/cli":
         "part/mount_copy",
+    "talks to systemd: tests/vm":
+        "part/systemd_helper systemd/kenro_systemd systemd/property",
     "asks the kernel, in two network namespaces: tests/cli":
         "part/netdev part/netdev_link",
     "leads other modules: tests/cli":

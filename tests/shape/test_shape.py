@@ -91,6 +91,12 @@ def layer_problems(files):
         me = layer(path)
         if me is None:
             continue
+        if me in rules.PROGRAMS:
+            for line, target in includes(files, path):
+                if layer(target) not in (me, *rules.PROGRAMS[me].split()):
+                    yield (f"{path}:{line}: {target} is not for a program that knows only "
+                           f"{rules.PROGRAMS[me]}")
+            continue
         if me not in rules.LAYERS:
             yield f"{path}:1: {me} is no layer; there are {' '.join(rules.LAYERS)}"
             continue

@@ -126,7 +126,11 @@ int cmd_run(struct cli *c, struct err *e)
 static void print_plan(const struct plan *p)
 {
         printf("root: %s%s\n", p->rootfs.path, p->rootfs.readonly ? " (read-only)" : "");
-        printf("cgroup: %s\n", p->cgroup.path[0] ? p->cgroup.path : "none of its own");
+        if (p->systemd.wanted)
+                printf("cgroup: %s, of the %s's systemd\n", p->systemd.path,
+                       p->systemd.user ? "user" : "system");
+        else
+                printf("cgroup: %s\n", p->cgroup.path[0] ? p->cgroup.path : "none of its own");
         for (size_t i = 0; i < p->mount.n; i++)
                 printf("mount: %s %s%s%s\n", p->mount.v[i].type, p->mount.v[i].dest,
                        p->mount.v[i].source ? " from " : "",

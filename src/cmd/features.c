@@ -47,8 +47,8 @@ static void cgroup(struct json_out *o)
         json_map(o);
         json_key_bool(o, "v1", false);
         json_key_bool(o, "v2", true);
-        json_key_bool(o, "systemd", false);
-        json_key_bool(o, "systemdUser", false);
+        json_key_bool(o, "systemd", KENRO_SYSTEMD);
+        json_key_bool(o, "systemdUser", KENRO_SYSTEMD);
         json_key_bool(o, "rdma", true);
         json_map_end(o);
 }
@@ -113,8 +113,8 @@ static void memory_policy(struct json_out *o)
 static void unsafe_annotations(struct json_out *o)
 {
         static const char *const keys[] = {
-                "run.oci.keep_original_groups",
-                "run.oci.mount_context_type",
+                "run.oci.keep_original_groups", "run.oci.mount_context_type",
+                "org.systemd.property.", /* all that begin with it */
         };
 
         json_key(o, "potentiallyUnsafeConfigAnnotations");

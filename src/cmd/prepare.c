@@ -36,15 +36,16 @@ static bool is_manager(const struct cli *c, const char *name)
         return c->global.cgroup_manager && strcmp(c->global.cgroup_manager, name) == 0;
 }
 
+static bool wants_systemd(const struct cli *c)
+{
+        return c->global.cgroup_manager ? is_manager(c, "systemd") : c->global.systemd_cgroup;
+}
+
 /* What callers may ask for and nothing does yet is an error, not ignored. */
 static int check_unbuilt(const struct cli *c, struct err *e)
 {
         const struct create_options *o = c->options;
 
-        if (c->global.systemd_cgroup || is_manager(c, "systemd")) {
-                err_set(e, "the cgroup manager 'systemd' is not supported yet");
-                return err_hint(e, "use cgroupfs, with a path as linux.cgroupsPath");
-        }
         if (o->no_pivot) {
                 err_set(e,
                         "--no-pivot is refused: without pivot_root the host's mounts stay in reach");
@@ -82,10 +83,15 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         in.spec = &p.file.spec;
         in.host = &p.facts.host;
         in.no_cgroup = is_manager(c, "disabled");
+        in.systemd = wants_systemd(c);
+        in.bfq = faccessat(p.facts.cgroup.fd, "system.slice/io.bfq.weight", F_OK, 0) == 0;
         if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
                 return json_place(&p.file.src, e);
+        if (in.systemd && systemd_is_installed(e) < 0)
+                return -1;
         log_debug("bundle %s: %zu mounts, %zu instructions of seccomp, cgroup %s", p.bundle,
-                  plan->mount.n, plan->process.seccomp.n, plan->cgroup.path);
+                  plan->mount.n, plan->process.seccomp.n,
+                  plan->systemd.wanted ? plan->systemd.path : plan->cgroup.path);
         p.plan = plan;
         *ret = p;
         /* From here on a changed plan is a crash, not a surprise. */

@@ -4,13 +4,16 @@
 #include "kenro/cmd/cmd.h"
 #include "kenro/part/cgroup_limit.h"
 #include "kenro/part/resctrl.h"
+#include "kenro/plan/scope.h"
 #include "kenro/spec/spec_load.h"
 #include "kenro/spec/spec_resources.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct update_options {
         const char *resources;
@@ -185,20 +188,19 @@ static void warn_of_kernel(const struct spec_memory *m)
 }
 
 /* What CHANGE asks for, on top of OLD: NOW. The rules are those of create. */
-static int plan_changes(const struct spec_resources *old, const struct spec_resources *change,
-                        const struct spec_resources *now, struct arena *a,
+static int plan_changes(const struct spec_resources *const r[3], bool scope, struct arena *a,
                         struct cgroup_limit_plan *ret, struct err *e)
 {
-        const struct cgroup_limit_input inputs[] = {
-                { .resources = old, .update = true },
-                { .resources = change, .update = true, .partial = true },
-                { .resources = now, .update = true },
-        };
         struct cgroup_limit_plan plans[3];
 
-        for (size_t i = 0; i < 3; i++)
-                if (cgroup_limit_plan(&inputs[i], a, &plans[i], e) < 0)
+        for (size_t i = 0; i < 3; i++) {
+                const struct cgroup_limit_input in = {
+                        .resources = r[i], .update = true, .partial = i == 1, .whole_percent = scope
+                };
+
+                if (cgroup_limit_plan(&in, a, &plans[i], e) < 0)
                         return -1;
+        }
         return cgroup_limit_changes(&plans[0], &plans[1], &plans[2], a, ret, e);
 }
 
@@ -217,6 +219,20 @@ static int change_shares(const struct state *s, const char *const lines[RESCTRL_
                                                                 : 0;
 }
 
+/* In the unit, if the group is one. */
+static int tell_systemd(const struct container *c, const struct cgroup_limit_plan *p,
+                        const struct cgroup_limit_group *g, struct err *e)
+{
+        struct systemd_properties properties;
+        bool bfq = faccessat(g->fd, "io.bfq.weight", F_OK, 0) == 0;
+
+        if (!c->state.unit)
+                return 0;
+        if (scope_plan_changes(p, bfq, g->arena, &properties, e) < 0)
+                return -1;
+        return systemd_set(c->state.unit, c->state.user_manager, &properties, e);
+}
+
 /* The container is locked, and OLD in force. What cannot be leaves all as it was. */
 static int put_in_force(struct container *c, const struct host_cgroup *cg,
                         const struct spec_resources *old, const struct spec_resources *change,
@@ -225,16 +241,22 @@ static int put_in_force(struct container *c, const struct host_cgroup *cg,
         struct cgroup_limit_group group = { .host = cg, .path = c->state.cgroup, .arena = a };
         autoclose int fd = container_cgroup(c, cg, e);
         struct spec_resources *now = ARENA_NEW(a, struct spec_resources, 1, e);
+        const struct spec_resources *const r[] = { old, change, now };
         struct cgroup_limit_plan plan;
+        struct err ignored;
 
         group.fd = fd;
         if (fd < 0 || !now || spec_merge_resources(old, change, a, now, e) < 0 ||
-            plan_changes(old, change, now, a, &plan, e) < 0 ||
+            plan_changes(r, c->state.unit != NULL, a, &plan, e) < 0 ||
             cgroup_limit_parent(&plan, &group, e) < 0)
                 return -1;
+        /* Files first: what the kernel does not take must not stand in the unit. */
         c->state.resources = now;
-        if (state_store(c->dir_fd, &c->state, e) == 0)
-                return 0;
+        if (tell_systemd(c, &plan, &group, e) == 0) {
+                if (state_store(c->dir_fd, &c->state, e) == 0)
+                        return 0;
+                (void)tell_systemd(c, &group.undo, &group, &ignored);
+        }
         cgroup_limit_undo(&group);
         return -1;
 }

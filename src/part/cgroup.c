@@ -39,7 +39,7 @@ int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struc
                 return err_set(e, "linux.cgroupsPath: '%s' contains '..'", path);
         if (colon && strchr(colon + 1, ':')) {
                 err_set(e, "linux.cgroupsPath: '%s' is for the systemd cgroup manager", path);
-                return err_hint(e, "the systemd manager is not supported yet; use a path");
+                return err_hint(e, "ask for it by --systemd-cgroup, or use a path");
         }
         if (path_clean(path, clean, sizeof(clean), e) < 0)
                 return err_in(e, "linux.cgroupsPath");

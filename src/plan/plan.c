@@ -3,6 +3,7 @@
 #include "kenro/base/log.h"
 #include "kenro/base/sys.h"
 #include "kenro/plan/label.h"
+#include "kenro/plan/scope.h"
 #include "kenro/spec/spec_load.h"
 
 #include <linux/seccomp.h>
@@ -320,19 +321,32 @@ static int build_without_cgroup(const struct spec *s, const struct host *h, stru
         return 0;
 }
 
+/* The group's place and who makes it. */
+static int build_place(const struct spec *s, const struct plan_input *in, struct arena *a,
+                       struct plan *r, struct err *e)
+{
+        const struct spec_linux *l = s->linux_;
+
+        if (in->systemd)
+                return scope_plan(s, in, a, r, e);
+        if (cgroup_plan(l->cgroups_path, in->id, a, &r->cgroup, e) < 0)
+                return -1;
+        return in->host->rootless ? cgroup_plan_rootless(l, in->id, in->host, a, &r->cgroup, e) : 0;
+}
+
 static int build_cgroup(const struct spec *s, const struct plan_input *in, struct arena *a,
                         struct plan *r, struct err *e)
 {
-        const struct spec_linux *l = s->linux_;
-        const struct cgroup_limit_input limits = { .resources = l->resources };
+        const struct cgroup_limit_input limits = {
+                .resources = s->linux_->resources,
+                .whole_percent = in->systemd,
+        };
         const struct host *h = in->host;
 
         if (cgroup_limit_plan(&limits, a, &r->cgroup_limit, e) < 0)
                 return -1;
         r->cgroup.optional = !cgroup_limit_first(&r->cgroup_limit);
-        if (cgroup_plan(l->cgroups_path, in->id, a, &r->cgroup, e) < 0 ||
-            cgroup_device_plan(s, a, &r->cgroup_device, e) < 0 ||
-            (h->rootless && cgroup_plan_rootless(l, in->id, h, a, &r->cgroup, e) < 0) ||
+        if (build_place(s, in, a, r, e) < 0 || cgroup_device_plan(s, a, &r->cgroup_device, e) < 0 ||
             (in->no_cgroup && build_without_cgroup(s, h, r, e) < 0))
                 return -1;
         if (h->rootless && r->cgroup_device.v && shut_out_unnamed_devices(s, r, e) < 0)

@@ -13,6 +13,7 @@
 #include "kenro/run/gate.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/members.h"
+#include "kenro/run/scope.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -348,6 +349,8 @@ static int open_cgroup(const struct container *c, const struct host_cgroup *cg, 
         if (c->state.version == 0 || !c->state.cgroup[0])
                 return -ENOENT;
         *made = (unsigned)c->state.cgroup_made;
+        if (c->state.unit)
+                return scope_open(&c->state, cg);
         fd = cgroup_open(cg, c->state.cgroup);
         /* Where there are no claims the path must do. */
         if (fd < 0 || (c->state.pid != 0 && !c->state.cgroup_claimed))
@@ -397,10 +400,8 @@ static int kill_cgroup(const struct container *c, const struct host_cgroup *cg, 
         autoclose int fd = open_cgroup(c, cg, &made);
         int r;
 
-        if (fd == -ENOENT)
-                return 0;
         if (fd < 0)
-                return err_sys(e, -fd, "cannot open the cgroup %s", c->state.cgroup);
+                return fd == -ENOENT ? 0 : err_sys(e, -fd, "cannot open %s", c->state.cgroup);
         r = sig == SIGKILL ? cgroup_kill(fd) : cgroup_each_process(fd, signal_one, &sig);
         return r < 0 ? err_sys(e, -r, "cannot signal the cgroup %s", c->state.cgroup) : 0;
 }
@@ -442,11 +443,10 @@ int container_kill(struct container *c, int proc_fd, const struct host_cgroup *c
                    bool all, struct err *e)
 {
         enum container_status s = container_status(c, proc_fd, NULL);
-        bool alone = !c->state.own_pid;
 
         if (s == CONTAINER_CREATING)
                 return container_is_there(s, e);
-        if (all || (sig == SIGKILL && alone && s != CONTAINER_STOPPED))
+        if (all || (sig == SIGKILL && !c->state.own_pid && s != CONTAINER_STOPPED))
                 return c->state.cgroup[0] ? kill_cgroup(c, cg, sig, e)
                                           : kill_members(c, proc_fd, sig, e);
         return kill_init(c, s, sig, e);
@@ -504,6 +504,8 @@ static int end_cgroup(const struct container *c, const struct host_cgroup *cg, s
         unsigned made;
         autoclose int fd = open_cgroup(c, cg, &made);
 
+        if (c->state.unit)
+                return scope_end(&c->state, cg, e);
         if (fd < 0) {
                 end_lost_cgroup(c, cg);
                 return 0;

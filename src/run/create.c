@@ -7,6 +7,7 @@
 #include "kenro/run/hooks.h"
 #include "kenro/run/job.h"
 #include "kenro/run/notify.h"
+#include "kenro/run/scope.h"
 #include "kenro/run/spawn.h"
 #include "kenro/run/steps.h"
 
@@ -45,6 +46,8 @@ static int record(const struct create_input *in, struct container *c, struct err
                 .bundle = in->bundle,
                 .rootfs = p->rootfs.path,
                 .cgroup = p->cgroup.path,
+                .unit = p->systemd.unit,
+                .user_manager = p->systemd.user,
                 .created = state_now(&a, e),
                 .namespaces = create_namespaces(s, &p->ns),
                 .chroot = p->ns.mount_joined,
@@ -124,6 +127,12 @@ static int map_mounts(const struct mount_plan *p, int proc_fd, struct err *e)
         return 0;
 }
 
+/* It goes again if there will be no container. */
+static bool is_new(const struct job *j)
+{
+        return j->cgroup.made > 0 || j->plan->systemd.wanted;
+}
+
 /* Before anything runs in it. A group that was there before gets its old ones back if
  * there will be no container. */
 static int set_limits(struct job *j, const struct create_input *in, struct err *e)
@@ -134,24 +143,22 @@ static int set_limits(struct job *j, const struct create_input *in, struct err *
         if (j->cgroup.fd < 0)
                 return 0;
         j->limits.host = in->cgroup;
-        j->limits.path = in->plan->cgroup.path;
+        j->limits.path = j->container->state.cgroup;
         j->limits.fd = j->cgroup.fd;
-        if (j->cgroup.made == 0 && arena_init(&a, 1 << 20, e) < 0)
+        if (!is_new(j) && arena_init(&a, 1 << 20, e) < 0)
                 return -1;
-        j->limits.arena = j->cgroup.made == 0 ? &a : NULL;
+        j->limits.arena = is_new(j) ? NULL : &a;
         r = cgroup_limit_parent(&in->plan->cgroup_limit, &j->limits, e);
         j->limits.arena = NULL;
         return r;
 }
 
-static int make_cgroup(struct job *j, const struct create_input *in, struct err *e)
+static int make_directories(struct job *j, const struct create_input *in, struct err *e)
 {
         const struct plan *p = in->plan;
         struct cgroup_owner owner;
         char directory[PATH_MAX];
 
-        if (!p->cgroup.path[0])
-                return 0;
         if (container_owner(j->container, &owner, e) < 0)
                 return -1;
         snprintf(directory, sizeof(directory), "%s/%s", in->root, in->id);
@@ -162,11 +169,22 @@ static int make_cgroup(struct job *j, const struct create_input *in, struct err 
                 j->container->state.cgroup = "";
         j->container->state.cgroup_made = j->cgroup.made;
         j->container->state.cgroup_claimed = j->cgroup.claimed;
+        return 0;
+}
+
+static int make_cgroup(struct job *j, const struct create_input *in, struct err *e)
+{
+        const struct plan *p = in->plan;
+
+        if (!p->cgroup.path[0] && !p->systemd.wanted)
+                return 0;
+        if (p->systemd.wanted ? scope_make(j, in->cgroup, e) < 0 : make_directories(j, in, e) < 0)
+                return -1;
         if (set_limits(j, in, e) < 0)
                 return -1;
         /* A group that was there before stays its owner's. After the limits: they make files
          * that can be delegated. */
-        if (p->cgroup_delegate.wanted && j->cgroup.made > 0 &&
+        if (p->cgroup_delegate.wanted && is_new(j) &&
             cgroup_delegate_parent(&p->cgroup_delegate, j->cgroup.fd, e) < 0)
                 return -1;
         return cgroup_device_parent(&p->cgroup_device, j->cgroup.fd, e);
@@ -198,7 +216,9 @@ static void undo(struct job *j, const struct create_input *in)
         spawn_undo(j);
         resctrl_undo(&in->plan->resctrl, &j->resctrl);
         netdev_undo(&j->netdev); /* nobody is left there who could hold them */
-        if (j->cgroup.fd >= 0) {
+        if (in->plan->systemd.wanted) {
+                scope_undo(j);
+        } else if (j->cgroup.fd >= 0) {
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
                 if (j->cgroup.made == 0) {
                         cgroup_limit_undo(&j->limits);

@@ -5,6 +5,7 @@
 #include "kenro/base/log.h"
 #include "kenro/base/sys.h"
 #include "kenro/part/cgroup_stats.h"
+#include "kenro/run/scope.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static void pass_through(struct job *j, const struct spawn *how)
 {
         struct err e;
         pid_t pid;
+        char moved;
         int r;
 
         /* It may join where others could trace it. An ordinary user's must be able to
@@ -66,6 +68,8 @@ static void pass_through(struct job *j, const struct spawn *how)
         if (how->between || !j->host->no_mounts)
                 prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         r = j->by_write ? file_poke(j->cgroup.fd, "cgroup.procs", "0") : 0;
+        if (j->by_manager && read(j->sock, &moved, 1) != 1)
+                _exit(1); /* the error is the parent's */
 
         if (r < 0)
                 err_sys(&e, -r, "cannot enter the container's cgroup");
@@ -145,6 +149,20 @@ static int explain(struct job *j, struct err *e)
         return never_ran(j, &end) ? 1 : -1;
 }
 
+/* The group is entered by a process in between, and not by the clone. */
+static bool is_moved(const struct job *j)
+{
+        return j->by_write || j->by_manager;
+}
+
+/* What the process in between makes is then where it is. */
+static int move_by_manager(struct job *j, struct err *e)
+{
+        if (scope_attach(j, j->pid, e) < 0)
+                return -1;
+        return fd_send(j->sock, "", 1, -1, e) < 0 ? -1 : 0;
+}
+
 /* Returns 0, 1 if it never ran, -1. */
 static int reap_between(struct job *j, struct err *e)
 {
@@ -152,6 +170,8 @@ static int reap_between(struct job *j, struct err *e)
         struct baton b;
         ssize_t n;
 
+        if (j->by_manager && move_by_manager(j, e) < 0)
+                return -1;
         if (waitid(P_PIDFD, (id_t)j->pidfd, &end, WEXITED) < 0)
                 return err_sys(e, errno, "cannot wait for the process in between");
         fd_close(&j->pidfd);
@@ -213,7 +233,7 @@ static void tell_times(const struct step *steps, const struct job *j, uint64_t s
 /* Returns 0, 1 if the child never ran, -1. */
 static int try_once(struct job *j, const struct spawn *how, struct err *e)
 {
-        bool between = how->between || j->by_write;
+        bool moves = is_moved(j), between = how->between || moves;
         uint64_t since;
         int pair[2], r;
         pid_t pid;
@@ -221,8 +241,8 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
         if (prepare(j, pair, e) < 0)
                 return -1;
         since = relay_now();
-        pid = clone_into(between ? 0 : how->flags, SIGCHLD, j->by_write ? -1 : j->cgroup.fd,
-                         &j->pidfd, NULL);
+        pid = clone_into(between ? 0 : how->flags, SIGCHLD, moves ? -1 : j->cgroup.fd, &j->pidfd,
+                         NULL);
         j->sock = j->report = pid == 0 ? pair[1] : pair[0];
         close(pid == 0 ? pair[0] : pair[1]);
         if (pid < 0)
@@ -256,6 +276,13 @@ int spawn(struct job *j, const struct spawn *how, struct err *e)
         if (j->cgroup.fd >= 0 && j->cgroup.made == 0)
                 j->oom_kills = cgroup_stats_oom_kills(j->cgroup.fd);
         r = try_once(j, how, e);
+        if (r < 0 && j->pid == 0 && e->num == EACCES && j->container->state.unit) {
+                /* A user may not move processes from one part of the tree that is the
+                 * user's to another, where what is above both is root's. */
+                fd_close(&j->sock);
+                j->by_manager = true;
+                r = try_once(j, how, e);
+        }
         if (r != 1)
                 return r;
         /* Since Linux 6.14 a clone into another cgroup dies at once if one of the

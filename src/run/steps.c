@@ -13,6 +13,7 @@
 #include "kenro/part/stash.h"
 #include "kenro/run/hooks.h"
 #include "kenro/run/notify.h"
+#include "kenro/run/scope.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -226,6 +227,8 @@ static int join_pid_cell(struct job *j, struct err *e)
 static int commit_cell(struct job *j, struct err *e)
 {
         if ((j->plan->ns.pid_joined && adopt(j, e) < 0) || attributes_parent(j, e) < 0)
+                return -1;
+        if (j->plan->systemd.wanted && scope_settle(j, e) < 0)
                 return -1;
         if (notify_agent(j, "creating", e) < 0)
                 return -1;

@@ -1,10 +1,12 @@
 """The command line: rules P1-P10 of what callers send, help, version."""
 
+import os
+import re
 import subprocess
 
 import pytest
 
-from kenrotest import KENRO, Runtime, config, write_config
+from kenrotest import BUILD, KENRO, Runtime, config, write_config
 
 SLEEP = ("/bin/sleep", "1000")
 
@@ -88,11 +90,16 @@ def test_help_names_every_command_and_every_option():
 
 
 @pytest.mark.parametrize("option", [["--systemd-cgroup"], ["--cgroup-manager", "systemd"]])
-def test_a_cgroup_manager_that_is_not_there_yet_is_an_error_of_create_only(kenro, bundle, option):
+def test_a_missing_helper_of_the_systemd_manager_is_an_error_of_create_only(kenro, bundle, option):
+    helper = re.search('KENRO_SYSTEMD_HELPER "(.*)"', (BUILD / "src/config.h").read_text())[1]
+    if os.access(helper, os.X_OK):
+        pytest.skip(f"{helper} is installed")
     for command in ("create", "run"):
         assert kenro.fails(*option, command, "-b", bundle, "c") == (
-            f"{command} c: the cgroup manager 'systemd' is not supported yet "
-            "(use cgroupfs, with a path as linux.cgroupsPath)")
+            f"{command} c: the systemd cgroup manager needs the program {helper}, which is not "
+            "installed (install it, or use the manager cgroupfs with a path as "
+            "linux.cgroupsPath)")
+        assert kenro.ids() == []
     write_config(bundle, config(*SLEEP))
     kenro.ok("create", "-b", bundle, "c")
     for args in (["state", "c"], ["start", "c"], ["pause", "c"], ["resume", "c"], ["list"],

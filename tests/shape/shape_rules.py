@@ -30,7 +30,7 @@ NO_UNIT_TEST = {
     "in the container's process, on its file systems: tests/cli":
         "part/mount_copy",
     "talks to systemd: tests/vm":
-        "part/systemd_helper systemd/kenro_systemd systemd/property",
+        "part/systemd_helper run/scope systemd/kenro_systemd systemd/property",
     "asks the kernel, in two network namespaces: tests/cli":
         "part/netdev part/netdev_link",
     "leads other modules: tests/cli":

@@ -34,6 +34,7 @@
 #include "kenro/part/sched.h"
 #include "kenro/part/seccomp.h"
 #include "kenro/part/sysctl.h"
+#include "kenro/part/systemd.h"
 #include "kenro/part/user.h"
 #include "kenro/part/uts.h"
 #include "kenro/spec/spec.h"
@@ -72,6 +73,8 @@ struct plan {
         struct mask_plan mask;
         struct device_plan device;
         struct cgroup_plan cgroup;
+        struct systemd_plan systemd;                /* in its place */
+        struct cgroup_limit_plan cgroup_limit_late; /* when init is alone in the scope */
         struct cgroup_device_plan cgroup_device;
         struct cgroup_delegate_plan cgroup_delegate;
         struct cgroup_limit_plan cgroup_limit;
@@ -94,6 +97,8 @@ struct plan_input {
         int bundle_fd;
         unsigned preserve_fds;
         bool no_cgroup; /* the container stays in its caller's */
+        bool systemd;   /* its group is a unit's */
+        bool bfq;       /* weights of input and output are BFQ's */
         const struct spec *spec;
         const struct host *host;
 };

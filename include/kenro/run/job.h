@@ -34,6 +34,7 @@ struct job {
         struct cgroup cgroup; /* what the clone goes into */
         struct cgroup_limit_group limits;
         uint64_t oom_kills; /* in it, before */
+        struct systemd_helper systemd;
         struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */
@@ -58,15 +59,16 @@ struct job {
         pid_t pid;  /* parent: the process that will execute the program */
         int pidfd;  /* parent: of it */
         struct shared *shared;
-        bool timed;    /* note when steps are done; no more once a filter is loaded */
-        bool by_write; /* the cgroup is entered by cgroup.procs, not by the clone */
+        bool timed;      /* note when steps are done; no more once a filter is loaded */
+        bool by_write;   /* the cgroup is entered by cgroup.procs, not by the clone; ... */
+        bool by_manager; /* ... or by systemd, for a user who may do neither */
 };
 
 #define JOB_INIT                                                                                   \
         {                                                                                          \
-                .cgroup = { .fd = -1 }, .gate = { -1, -1 }, .stash_fd = -1, .dev_fd = -1,          \
-                .proc_fd = -1, .console = { .sock = -1 }, .root_fd = -1, .place_fd = -1,           \
-                .creating_fd = -1, .created_fd = -1, .init_pidfd = -1, .sock = -1, .report = -1,   \
-                .notify_fd = -1, .ready_fd = -1, .agent_fd = -1, .pidfd = -1,                      \
-                .netdev = NETDEV_MOVED_INIT                                                        \
+                .cgroup = { .fd = -1 }, .systemd = SYSTEMD_HELPER_INIT, .gate = { -1, -1 },        \
+                .stash_fd = -1, .dev_fd = -1, .proc_fd = -1, .console = { .sock = -1 },            \
+                .root_fd = -1, .place_fd = -1, .creating_fd = -1, .created_fd = -1,                \
+                .init_pidfd = -1, .sock = -1, .report = -1, .notify_fd = -1, .ready_fd = -1,       \
+                .agent_fd = -1, .pidfd = -1, .netdev = NETDEV_MOVED_INIT                           \
         }

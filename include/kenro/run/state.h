@@ -18,6 +18,9 @@ struct state {
         const char *cgroup;    /* below the cgroup2 mount; "": none of its own */
         uint64_t cgroup_made;  /* how many groups at the end of that path are ours */
         bool cgroup_claimed;   /* it carries our claim: see cgroup_owner */
+        const char *unit;      /* systemd's scope that the group is, or NULL; ... */
+        bool user_manager;     /* ... of the user's manager, not the system's; ... */
+        uint64_t cgroup_inode; /* ... and its group's number, once there is one */
         const char *created;   /* RFC 3339 */
         uint64_t pid;          /* of init; 0 while it is being created */
         uint64_t start_time;   /* of that pid, clock ticks: proc_pid_stat(5), field 22 */

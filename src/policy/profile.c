@@ -138,7 +138,7 @@ enum { NEW_NAMESPACES = 0x7e020000, TIOCSTI_ = 0x5412, TIOCLINUX_ = 0x541c };
  * last row of a call speaks for the rest. */
 static const struct {
         const char *name;
-        const char *capability; /* only then */
+        const char *capability; /* only then; with "!": only without */
         uint64_t action;
         int error;
         struct spec_syscall_arg args[2];
@@ -152,6 +152,7 @@ static const struct {
         { "clone", ANY, ALLOW, 0, { { .index = 0, .value = NEW_NAMESPACES,
                                       .op = { true, CMP_MASKED_EQ } } }, 1 },
         { "clone", "CAP_SYS_ADMIN", ALLOW, 0, { ALWAYS(0) }, 1 },
+        { "clone", "!CAP_SYS_ADMIN", SECCOMP_RET_ERRNO, EPERM, { ALWAYS(0) }, 1 },
         /* no terminal that is shared with the host takes input from inside */
         { "ioctl", ANY, SECCOMP_RET_ERRNO, EPERM, { LOW(1, TIOCSTI_) }, 1 },
         { "ioctl", ANY, SECCOMP_RET_ERRNO, EPERM, { LOW(1, TIOCLINUX_) }, 1 },
@@ -180,6 +181,8 @@ static bool has(const struct spec_capabilities *c, const char *capability)
 {
         if (!*capability)
                 return true;
+        if (*capability == '!')
+                return !has(c, capability + 1);
         for (size_t i = 0; c && i < c->bounding.n; i++)
                 if (strcmp(c->bounding.v[i], capability) == 0)
                         return true;

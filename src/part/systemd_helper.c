@@ -54,8 +54,6 @@ _Noreturn static void execute(char *const *environment, int sock)
         sigprocmask(SIG_SETMASK, &none, NULL); /* in the foreground all are blocked */
         for (int sig = 1; sig < NSIG; sig++)
                 (void)sys_signal_default(sig);
-        /* If the parent is gone by now, so is the other end of the socket. */
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         if (null < 0 || dup2(sock, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
             sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
                 _exit(126);

@@ -40,7 +40,10 @@ int scope_make(struct job *j, const struct host_cgroup *cg, struct err *e)
         struct arena a;
         struct stat st;
 
-        if (systemd_start(&j->systemd, &j->plan->systemd, e) < 0 || find_group(j, path, e) < 0)
+        if (systemd_start(&j->systemd, &j->plan->systemd, e) < 0)
+                return -1;
+        j->started = true;
+        if (find_group(j, path, e) < 0)
                 return -1;
         j->cgroup.fd = cgroup_open(cg, path);
         if (j->cgroup.fd < 0)
@@ -66,12 +69,10 @@ void scope_undo(struct job *j)
         const struct systemd_plan *p = &j->plan->systemd;
         struct err ignored;
 
-        if (j->cgroup.fd >= 0) {
+        if (j->cgroup.fd >= 0)
                 (void)cgroup_end(j->cgroup.fd, UNDO_WAIT_MS, &ignored);
-                if (systemd_stop(&j->systemd, p->unit, p->user, &ignored) < 0)
-                        log_warn("%s: the unit goes when systemd sees that it is empty",
-                                 ignored.text);
-        }
+        if (j->started && systemd_stop(&j->systemd, p->unit, p->user, &ignored) < 0)
+                log_warn("%s: the unit goes when systemd sees that it is empty", ignored.text);
         systemd_close(&j->systemd);
 }
 

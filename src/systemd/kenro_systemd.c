@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,27 +211,6 @@ static int start_once(const struct ask *a, unsigned pid, struct job *j, struct e
         return IS_ERROR(&error, "UnitExists") ? 1 : -1;
 }
 
-static int start(const struct ask *a, struct err *e)
-{
-        autounmatch sd_bus_slot *slot = NULL;
-        struct job j = { .path = "" };
-        unsigned long long pid;
-        int r;
-
-        if (fields_next_number(a->rest, INT_MAX, &pid) < 0)
-                return err_set(e, "no process for the unit");
-        if (match_jobs(a, &j, &slot, e) < 0)
-                return -1;
-        r = start_once(a, (unsigned)pid, &j, e);
-        if (r == 1) {
-                reset_failed(a); /* it may have failed long ago */
-                r = start_once(a, (unsigned)pid, &j, e);
-        }
-        if (r == 1)
-                return err_hint(e, "another container uses linux.cgroupsPath");
-        return r < 0 ? -1 : wait_for(a, &j, e);
-}
-
 static int stop(const struct ask *a, struct err *e)
 {
         autounmatch sd_bus_slot *slot = NULL;
@@ -249,6 +230,40 @@ static int stop(const struct ask *a, struct err *e)
                 return -1;
         reset_failed(a);
         return 0;
+}
+
+/* It may have been killed while systemd was at work, and the process that was to hold the
+ * unit with it: then systemd waits for ever for the end of a unit that never had any. */
+static bool is_alone(void)
+{
+        struct pollfd p = { .fd = STDIN_FILENO };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static int start(const struct ask *a, struct err *e)
+{
+        autounmatch sd_bus_slot *slot = NULL;
+        struct job j = { .path = "" };
+        unsigned long long pid;
+        int r;
+
+        if (fields_next_number(a->rest, INT_MAX, &pid) < 0)
+                return err_set(e, "no process for the unit");
+        if (match_jobs(a, &j, &slot, e) < 0)
+                return -1;
+        r = start_once(a, (unsigned)pid, &j, e);
+        if (r == 1) {
+                reset_failed(a); /* it may have failed long ago */
+                r = start_once(a, (unsigned)pid, &j, e);
+        }
+        if (r == 1)
+                return err_hint(e, "another container uses linux.cgroupsPath");
+        if (r == 0)
+                r = wait_for(a, &j, e);
+        if (r == 0 && is_alone())
+                (void)stop(a, e);
+        return r;
 }
 
 static int set(const struct ask *a, struct err *e)

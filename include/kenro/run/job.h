@@ -35,6 +35,7 @@ struct job {
         struct cgroup_limit_group limits;
         uint64_t oom_kills; /* in it, before */
         struct systemd_helper systemd;
+        bool started; /* the scope has been */
         struct resctrl resctrl;
         struct gate gate;
         int stash_fd, dev_fd, proc_fd; /* detached mounts, or -1 */

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 IMAGE = "localhost/busybox:latest"
 ARCHIVE = "/usr/local/lib/kenro-vm/busybox.tar"
 RUNTIMES = {"kenro": "/usr/local/sbin/kenro", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}
+# As user 1000 does, after a login.
+AS_TESTER = (
+    "setpriv", "--reuid", "1000", "--regid", "1000", "--init-groups", "--inh-caps=-all", "env", "--chdir=/",
+    "--ignore-environment", "HOME=/home/tester", "USER=tester", "XDG_RUNTIME_DIR=/run/user/1000",
+    "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus", "PATH=/usr/local/bin:/usr/bin:/bin")
 TIMEOUT = 120 * float(os.environ.get("KENRO_SCALE", "1"))  # seconds, for one command
 
 
@@ -76,6 +82,18 @@ class Podman(Engine):
         self.ok("rm", "--force", "--time", "0", *names)
 
 
+class RootlessPodman(Podman):
+    """An ordinary user's, whose manager is the user's instance of systemd."""
+
+    def __init__(self, runtime, manager="systemd"):
+        super().__init__(runtime, manager)
+        self.command = (*AS_TESTER, *self.command)
+
+    def warm(self):
+        systemctl("start", "user@1000.service")
+        return super().warm()
+
+
 class Docker(Engine):
     command = ("docker",)
     settings = Path("/etc/docker/daemon.json")
@@ -127,6 +145,20 @@ class Ctr(Engine):
 
 
 ENGINES = {"podman": Podman, "docker": Docker, "ctr": Ctr}
+OURS = r"[0-9a-f]{64}|libpod-|/ctr-"  # what containers' groups and mounts are called by
+MONITORS = "conmon containerd-shim docker-proxy pasta slirp4netns".split()
+
+
+def traces():
+    """What containers are seen by on the host: groups, mounts, and their monitors."""
+    groups = [os.path.join(path, d) for path, dirs, _ in os.walk("/sys/fs/cgroup") for d in dirs]
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    names = [p.read_text().strip() for p in Path("/proc").glob("[0-9]*/comm") if p.exists()]
+    return {
+        "groups": sorted(g for g in groups if re.search(OURS, g)),
+        "mounts": sorted(m for m in mounts if re.search(OURS, m)),
+        "monitors": sorted(n for n in names if n.startswith(tuple(MONITORS))),
+    }
 
 
 def told(r):

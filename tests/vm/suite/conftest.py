@@ -4,9 +4,12 @@ A test that takes `podman`, `docker`, `ctr` or `engine` runs once with each runt
 `@pytest.mark.parametrize("runtime", ["kenro"])` asks for one of them, and the same with
 `manager` for "systemd", which is what it is without, or "cgroupfs"."""
 
+import contextlib
+
 import pytest
 
 import engines
+import kenrotest
 
 
 @pytest.fixture(params=list(engines.RUNTIMES))
@@ -25,29 +28,40 @@ def image():
     return engines.IMAGE
 
 
-def ready(name, runtime, manager):
-    """An engine that is up; what the test leaves in it is removed."""
-    engine = engines.ENGINES[name](runtime, manager).warm()
+def ready(cls, runtime, manager):
+    """An engine that is up; what the test leaves in it is removed, and of that nothing stays."""
+    engine = cls(runtime, manager).warm()
     engine.clean()
+    before = engines.traces()
     yield engine
     engine.clean()
+    with contextlib.suppress(AssertionError):
+        # Monitors are our orphans.
+        kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and engines.traces() == before, kenrotest.TIMEOUT / 3)
+    assert engines.traces() == before, "left behind"
 
 
 @pytest.fixture
 def podman(runtime, manager, image):
-    yield from ready("podman", runtime, manager)
+    yield from ready(engines.Podman, runtime, manager)
+
+
+@pytest.fixture
+def rootless_podman(runtime, manager, image):
+    """Podman as the user tester runs it."""
+    yield from ready(engines.RootlessPodman, runtime, manager)
 
 
 @pytest.fixture
 def docker(runtime, manager, image):
-    yield from ready("docker", runtime, manager)
+    yield from ready(engines.Docker, runtime, manager)
 
 
 @pytest.fixture
 def ctr(runtime, manager, image):
-    yield from ready("ctr", runtime, manager)
+    yield from ready(engines.Ctr, runtime, manager)
 
 
 @pytest.fixture(params=list(engines.ENGINES))
 def engine(request, runtime, manager, image):
-    yield from ready(request.param, runtime, manager)
+    yield from ready(engines.ENGINES[request.param], runtime, manager)

@@ -7,6 +7,11 @@ def test_podman_runs_a_container(podman, image):
     assert podman.ok(*podman.container("--rm", image, "echo", "here")) == "here"
 
 
+def test_an_ordinary_users_podman_runs_a_container(rootless_podman, image):
+    podman = rootless_podman
+    assert podman.ok(*podman.container("--rm", image, "echo", "here")) == "here"
+
+
 def test_docker_runs_a_container(docker, image):
     assert docker.ok(*docker.container("--rm", image, "echo", "here")) == "here"
 

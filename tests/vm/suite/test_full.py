@@ -122,12 +122,12 @@ ADDRESS = ("ip", "-4", "address", "show", "eth0")
 
 
 @full
-@pytest.mark.parametrize("runtime, manager", [("kenro", "cgroupfs")])
+@pytest.mark.parametrize("runtime", ["kenro"])
 def test_podman_has_a_bridge(podman, image):
     assert "inet 10.88." in podman.ok(*podman.container("--rm", "--network", "podman", image, *ADDRESS))
 
 
 @full
-@pytest.mark.parametrize("runtime", ["crun"])
+@pytest.mark.parametrize("runtime", ["kenro"])
 def test_docker_has_a_bridge(docker, image):
     assert "inet 172.17." in docker.ok(*docker.container("--rm", image, *ADDRESS))

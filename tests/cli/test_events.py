@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-import guest
-from kenrotest import cgroup_mount, make_bundle, shell, write_config
+from kenrotest import cgroup_mount, shell, write_config
 
 
 def only_integers(value):
@@ -108,65 +107,3 @@ def test_it_can_be_interrupted(running):
     p.send_signal(signal.SIGINT)
     assert p.wait(10) == -signal.SIGINT
     p.stdout.close()
-
-
-# ---- with controllers: in a guest, whose cgroup2 tree has them ----------------------------
-
-OOM = """
-echo $((16 << 20)) >/sys/fs/cgroup/c/memory.max
-kenro events --interval 1h c >/tmp/events & events=$!
-until [ -s /tmp/events ]; do sleep 0.1; done
-touch rootfs/go
-until grep -q oom /tmp/events; do sleep 0.1; done
-kenro kill c KILL
-wait $events; status=$?
-cat /tmp/events; exit $status
-"""
-
-
-@pytest.fixture(scope="module")
-def guest_says(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("guest")
-    c = shell("while [ ! -e /go ]; do sleep 0.1; done; tail /dev/zero; sleep 1000")
-    c["linux"]["cgroupsPath"] = "/c"
-    make_bundle(directory / "bundle", c)
-    return guest.boot(directory, "", "echo +cpu +io +memory +pids "
-                                     ">/sys/fs/cgroup/cgroup.subtree_control", {
-        "run": "kenro run -d c </dev/null >/dev/null 2>&1",
-        "stats": "echo $((1 << 30)) >/sys/fs/cgroup/c/memory.max; kenro events --stats c",
-        "files": "cd /sys/fs/cgroup/c; cat pids.max memory.max; wc -l <memory.stat",
-        "update": "kenro update --memory 512m c",
-        "no-limit": "kenro update --pids-limit -1 c",
-        "oom": OOM,
-        "delete": "kenro delete c; ls -d /sys/fs/cgroup/c",
-    })
-
-
-def test_with_controllers_all_they_say_is_told(guest_says):
-    assert guest_says["run"][1] == 0 and guest_says["files"] == (
-        f"max\n{1 << 30}\n{guest_says['files'][0].split()[2]}", 0)
-    data = json.loads(guest_says["stats"][0])["data"]
-    assert only_integers(data)
-    assert set(data) == {"cpu", "memory", "pids", "blkio", "network_interfaces"}
-    assert data["pids"]["limit"] == (1 << 64) - 1 and data["pids"]["current"] >= 1
-    memory = data["memory"]
-    assert memory["usage"]["limit"] == 1 << 30 and 0 < memory["usage"]["usage"] < 1 << 30
-    assert memory["usage"]["max"] >= memory["usage"]["usage"]
-    assert memory["swap"]["usage"] >= memory["usage"]["usage"] // 2
-    assert len(memory["raw"]) == int(guest_says["files"][0].split()[2])
-    assert set(data["blkio"]) == {"ioServiceBytesRecursive", "ioServicedRecursive"}
-
-
-def test_an_oom_kill_is_an_event(guest_says):
-    out, status = guest_says["oom"]
-    first, *more = [json.loads(line) for line in out.splitlines()]
-    assert first["type"] == "stats" and status == 0
-    assert more == [{"type": "oom", "id": "c"}] * len(more) and more
-    assert guest_says["delete"] == ("ls: cannot access '/sys/fs/cgroup/c': No such file or directory",
-                                    2)
-
-
-def test_a_controller_that_is_there_is_no_excuse(guest_says):
-    """Nothing is accepted that would need a file to be written."""
-    assert guest_says["update"] == ("kenro: update c: memory.limit: not supported yet", 1)
-    assert guest_says["no-limit"] == ("kenro: update c: pids.limit: not supported yet", 1)

@@ -1,73 +1,14 @@
 """linux.resources, with controllers: what a kernel makes of every limit."""
 
-import concurrent.futures
-import itertools
 import json
-import os
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from kenrotest import make_bundle, shell, user_namespace, wait_until, write_config
-
-TOP = Path("/sys/fs/cgroup")
-GROUP = TOP / "kenro/c"
-MIB = 1 << 20
-SLEEP = "sleep 1000"
-
-
-def limited(script=SLEEP, **resources):
-    c = shell(script)
-    c["linux"]["resources"].update(resources)
-    return c
-
-
-def controllers():
-    return (TOP / "cgroup.controllers").read_text().split()
-
-
-def needs(controller):
-    if controller not in controllers():
-        pytest.skip(f"the guest's kernel has no controller {controller}")
-
-
-def value(file, group=GROUP):
-    return (group / file).read_text().strip()
-
-
-def values(*files):
-    return [value(f) for f in files]
-
-
-@pytest.fixture
-def run(kenro, bundle):
-    """Starts c with these resources, detached."""
-    def start(script=SLEEP, **resources):
-        write_config(bundle, limited(script, **resources))
-        kenro.ok("run", "-d", "-b", bundle, "c")
-        return kenro
-    return start
-
-
-@pytest.fixture
-def disk():
-    """A block device that nobody uses: (path, "MAJOR:MINOR")."""
-    image = Path("/tmp/kenro-disk")
-    with open(image, "wb") as f:
-        f.truncate(64 * MIB)
-    try:
-        loop = subprocess.run(["losetup", "--find", "--show", image], check=True,
-                              capture_output=True, text=True).stdout.strip()
-    except subprocess.CalledProcessError as e:
-        image.unlink()
-        pytest.skip(f"no loop device: {e.stderr.strip()}")
-    number = os.stat(loop).st_rdev
-    yield loop, f"{os.major(number)}:{os.minor(number)}"
-    subprocess.run(["losetup", "--detach", loop], check=True)
-    image.unlink()
-
+from kenrotest import wait_until, write_config
+from limits import (BUSY, GROUP, MIB, TOP, controllers, disk, limited, needs, run,  # noqa: F401
+                    share, value, values)
 
 # ---- each field, its file --------------------------------------------------------------
 
@@ -290,6 +231,28 @@ def test_an_oom_kill_is_an_event(kenro, bundle):
     p.stdout.close()
 
 
+def only_integers(value):
+    if isinstance(value, dict):
+        return all(only_integers(v) for v in value.values())
+    if isinstance(value, list):
+        return all(only_integers(v) for v in value)
+    return value is None or isinstance(value, (int, str))
+
+
+def test_with_controllers_all_they_say_is_told(run):
+    kenro = run(memory={"limit": 1 << 30}, pids={"limit": -1})
+    data = json.loads(kenro.ok("events", "--stats", "c"))["data"]
+    assert only_integers(data)
+    assert {"cpu", "memory", "pids", "blkio", "network_interfaces"} <= set(data)
+    assert data["pids"]["limit"] == (1 << 64) - 1 and data["pids"]["current"] >= 1
+    memory = data["memory"]
+    assert memory["usage"]["limit"] == 1 << 30 and 0 < memory["usage"]["usage"] < 1 << 30
+    assert memory["usage"]["max"] >= memory["usage"]["usage"]
+    assert memory["swap"]["usage"] >= memory["usage"]["usage"] // 2
+    assert len(memory["raw"]) == len(value("memory.stat").splitlines())
+    assert set(data["blkio"]) == {"ioServiceBytesRecursive", "ioServicedRecursive"}
+
+
 @pytest.mark.parametrize("command", [["create"], ["run"], ["run", "-d"]])
 def test_a_limit_that_is_too_low_for_init_is_named(kenro, bundle, command):
     write_config(bundle, limited(memory={"limit": 4096}))
@@ -297,20 +260,6 @@ def test_a_limit_that_is_too_low_for_init_is_named(kenro, bundle, command):
         f"{command[0]} c: memory limit too low: init was OOM-killed (raise "
         "linux.resources.memory.limit)")
     assert not GROUP.exists() and not (kenro.root / "c").exists()
-
-
-BUSY = "while :; do :; done"
-
-
-def used(group=GROUP):
-    return int(value("cpu.stat", group).split()[1])
-
-
-def share(seconds):
-    """How much of one CPU the container has had."""
-    begin, before = time.monotonic(), used()
-    time.sleep(seconds)  # nothing but time is to pass
-    return (used() - before) / 1e6 / (time.monotonic() - begin)
 
 
 @pytest.mark.parametrize("quota, period", [(20000, 100000), (5000, 20000)])
@@ -369,212 +318,3 @@ def test_operations_are_throttled(kenro, bundle, disk):
     seconds = throttled(kenro, bundle, disk, "throttleReadIOPSDevice", 20,
                         "dd if=/dev/disk of=/dev/null bs=4k count=40 iflag=direct 2>/dev/null")
     assert seconds >= 1.8
-
-
-# ---- update --------------------------------------------------------------------------------
-
-def update(kenro, **resources):
-    kenro.ok("update", "-r", "-", "c", input=json.dumps(resources))
-
-
-CHANGED = [
-    (["--memory", "32m"], "memory.max", str(32 * MIB)),
-    (["--memory", "32m", "--memory-swap", "48m"], "memory.swap.max", str(16 * MIB)),
-    (["--memory-reservation", "1m"], "memory.low", str(MIB)),
-    (["--memory", "-1"], "memory.max", "max"),
-    (["--cpu-share", "1024"], "cpu.weight", "100"),
-    (["--cpu-quota", "30000"], "cpu.max", "30000 50000"),
-    (["--cpu-period", "200000"], "cpu.max", "20000 200000"),
-    (["--cpu-quota", "-1"], "cpu.max", "max 50000"),
-    (["--cpu-burst", "10000"], "cpu.max.burst", "10000"),
-    (["--cpu-quota", "90000", "--cpu-burst", "80000"], "cpu.max.burst", "80000"),
-    (["--cpu-quota", "4000", "--cpu-burst", "3000"], "cpu.max", "4000 50000"),
-    (["--cpu-idle", "1"], "cpu.idle", "1"),
-    (["--pids-limit", "9"], "pids.max", "9"),
-    (["--pids-limit", "-1"], "pids.max", "max"),
-    (["--pids-limit", "0"], "pids.max", "1"),
-]
-
-
-@pytest.mark.parametrize("options, file, text", CHANGED, ids=[" ".join(o) for o, _, _ in CHANGED])
-def test_an_option_changes_its_limit_live(run, options, file, text):
-    kenro = run(memory={"limit": 64 * MIB, "swap": 128 * MIB}, pids={"limit": 64},
-                cpu={"shares": 512, "quota": 20000, "period": 50000, "burst": 5000})
-    kenro.ok("update", *options, "c")
-    assert value(file) == text
-
-
-def test_swap_stays_what_is_left_of_it(run):
-    kenro = run(memory={"limit": 64 * MIB, "swap": 128 * MIB})
-    update(kenro, memory={"limit": 32 * MIB})
-    assert values("memory.max", "memory.swap.max") == [str(32 * MIB), str(96 * MIB)]
-    update(kenro, memory={"swap": 64 * MIB})
-    assert values("memory.max", "memory.swap.max") == [str(32 * MIB), str(32 * MIB)]
-    update(kenro, memory={"limit": -1})
-    assert values("memory.max", "memory.swap.max") == ["max", "max"]
-
-
-def test_idle_and_back_keeps_the_weight(run):
-    kenro = run(cpu={"shares": 512})
-    update(kenro, cpu={"idle": 1})
-    update(kenro, cpu={"shares": 2048})  # waits
-    assert value("cpu.idle") == "1"
-    update(kenro, cpu={"idle": 0})
-    assert values("cpu.idle", "cpu.weight") == ["0", "174"]
-
-
-def test_only_what_is_asked_for_is_touched(run):
-    """Somebody else has changed the other."""
-    kenro = run(memory={"limit": 64 * MIB}, pids={"limit": 64})
-    (GROUP / "pids.max").write_text("50")
-    update(kenro, memory={"limit": 32 * MIB}, cpu={"shares": 0, "cpus": ""}, blockIO={})
-    assert values("memory.max", "pids.max") == [str(32 * MIB), "50"]
-    update(kenro, pids={"limit": 64})
-    assert value("pids.max") == "64"
-    update(kenro)
-    assert value("pids.max") == "64"
-
-
-def test_what_containerd_sends_is_fine(run):
-    """All of the container's resources, devices too."""
-    kenro = run(memory={"limit": 64 * MIB}, cpu={"shares": 512})
-    update(kenro, devices=[{"allow": True, "access": "rwm"}],
-           memory={"limit": 48 * MIB, "swap": 48 * MIB},
-           cpu={"shares": 256, "quota": 0, "period": 100000, "cpus": "", "mems": ""},
-           hugepageLimits=[], unified={"memory.oom.group": "1"})
-    assert values("memory.max", "memory.swap.max", "cpu.weight", "cpu.max", "memory.oom.group") == \
-        [str(48 * MIB), "0", "35", "max 100000", "1"]
-
-
-def test_a_failed_update_leaves_all_as_it_was(run, disk):
-    _, number = disk
-    kenro = run(memory={"limit": 64 * MIB, "swap": 128 * MIB}, pids={"limit": 64},
-                cpu={"quota": 20000, "period": 50000, "burst": 5000},
-                unified={"io.max": f"{number} rbps=1000000"})
-    files = ["memory.max", "memory.swap.max", "pids.max", "cpu.max", "cpu.max.burst", "io.max"]
-    before = values(*files), (kenro.root / "c/state.json").read_text()
-    line = kenro.fails("update", "-r", "-", "c", input=json.dumps({
-        "memory": {"limit": 32 * MIB}, "pids": {"limit": 3},
-        "cpu": {"quota": 90000, "burst": 70000},
-        "unified": {"io.max": f"{number} rbps=5 wiops=7", "memory.high": "much"}}))
-    assert line == ("update c: unified.memory.high: cannot write 'much' to "
-                    f"{GROUP}/memory.high: EINVAL")
-    assert (values(*files), (kenro.root / "c/state.json").read_text()) == before
-
-
-def test_a_limit_below_what_is_used_is_refused_if_that_is_asked(run):
-    kenro = run("head -c 30000000 /dev/zero >/dev/shm/x; sleep 1000", memory={"limit": 64 * MIB})
-    wait_until(lambda: int(value("memory.current")) > 30000000)
-    text = json.dumps({"memory": {"limit": 16 * MIB, "checkBeforeUpdate": True}})
-    assert f"memory.limit: rejecting {16 * MIB} for memory.max, it uses 3" in \
-        kenro.fails("update", "-r", "-", "c", input=text)
-    assert value("memory.max") == str(64 * MIB)
-    assert kenro.status("c") == "running"
-
-
-def test_a_quota_changes_under_a_running_program(run):
-    kenro = run(BUSY, cpu={"quota": 50000})
-    assert share(1) > 0.3
-    update(kenro, cpu={"quota": 10000})
-    assert share(3) == pytest.approx(0.1, rel=0.1)
-
-
-@pytest.mark.full("cpuset")
-def test_cpus_change_under_a_running_program(run):
-    needs("cpuset")
-    kenro = run(BUSY, cpu={"cpus": "0-1"})
-    for cpus in ("1", "0"):
-        update(kenro, cpu={"cpus": cpus})
-        assert value("cpuset.cpus.effective") == cpus
-        allowed = subprocess.run(["taskset", "-pc", str(kenro.pid("c"))], capture_output=True,
-                                 text=True, check=True).stdout
-        assert allowed.strip().endswith(f": {cpus}")
-
-
-def test_io_changes_under_a_running_program(run, disk):
-    _, number = disk
-    major, minor = map(int, number.split(":"))
-    kenro = run(blockIO={"throttleReadBpsDevice": [{"major": major, "minor": minor,
-                                                    "rate": MIB}]})
-    update(kenro, blockIO={"throttleWriteBpsDevice": [{"major": major, "minor": minor, "rate": 5}]})
-    assert value("io.max") == f"{number} rbps={MIB} wbps=5 riops=max wiops=max"
-    update(kenro, blockIO={"throttleReadBpsDevice": [{"major": major, "minor": minor, "rate": 0}]})
-    assert value("io.max") == f"{number} rbps=max wbps=5 riops=max wiops=max"
-
-
-# ---- delegation, many at once ----------------------------------------------------------------
-
-def test_a_group_is_delegated_into_a_user_namespace(kenro, bundle):
-    """The container's root makes groups below its own and limits them, but not its own."""
-    script = """
-        cd /sys/fs/cgroup && mkdir below init && echo 1 >init/cgroup.procs &&
-        echo +memory +pids >cgroup.subtree_control && echo 5 >below/pids.max &&
-        cat below/pids.max && ! echo 99 >pids.max && ! echo max >memory.max && cat pids.max"""
-    c = user_namespace(limited(script, pids={"limit": 50}, memory={"limit": 64 * MIB}))
-    c["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
-                        "options": ["nosuid", "noexec", "nodev", "rw"]})
-    write_config(bundle, c)
-    r = kenro.run("run", "-b", bundle, "c")
-    assert (r.returncode, r.stdout.split()) == (0, ["5", "50"]), r.stderr
-    assert not GROUP.exists()
-
-
-@pytest.mark.limit(300)
-def test_a_hundred_containers_are_made_at_once(kenro, tmp_path):
-    ids = [f"c{i}" for i in range(100)]
-    make_bundle(tmp_path / "b", limited())
-
-    def make(number):
-        bundle = tmp_path / f"b{number}"
-        bundle.mkdir()
-        (bundle / "rootfs").symlink_to(tmp_path / "b/rootfs")
-        c = limited(memory={"limit": (16 + number) * MIB}, pids={"limit": 10 + number},
-                    cpu={"quota": 10000 + number})
-        c["root"] = {"path": str(tmp_path / "b/rootfs"), "readonly": True}
-        write_config(bundle, c)
-        return kenro.run("create", "-b", bundle, f"c{number}")
-
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        failed = [r.stderr for r in pool.map(make, range(100)) if r.returncode]
-    assert failed == []
-    for i, name in enumerate(ids):
-        group = TOP / "kenro" / name
-        assert value("memory.max", group) == str((16 + i) * MIB)
-        assert value("pids.max", group) == str(10 + i)
-        assert value("cpu.max", group) == f"{10000 + i} 100000"
-        assert value("cgroup.procs", group) == str(kenro.pid(name))
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda name: kenro.ok("delete", "-f", name), ids))
-    assert not (TOP / "kenro").exists()
-
-
-# ---- how little memory is enough ---------------------------------------------------------------
-
-PEERS = {"kenro": "kenro", "crun": "crun", "runc": "runc"}
-
-
-def starts(binary, bundle, limit, number):
-    write_config(bundle, {**limited(memory={"limit": limit, "swap": limit}),
-                          "process": {**shell("")["process"], "args": ["/bin/true"]}})
-    return subprocess.run([binary, "run", "--bundle", bundle, f"low{number}"], capture_output=True,
-                          stdin=subprocess.DEVNULL).returncode == 0
-
-
-def smallest(binary, bundle):
-    """The least of memory.max, in KiB, in which true has run three times of three."""
-    numbers = itertools.count()
-    low, high = 0, 64 << 10
-    while high - low > max(4, high // 16):
-        middle = (low + high) // 2
-        if all(starts(binary, bundle, middle << 10, next(numbers)) for _ in range(3)):
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-@pytest.mark.limit(400)
-def test_less_memory_is_enough_than_for_others(bundle):
-    found = {name: smallest(binary, bundle) for name, binary in PEERS.items()}
-    print("smallest memory.max in which true runs, KiB:", json.dumps(found))
-    assert found["kenro"] <= min(found["crun"], found["runc"]) * 1.1

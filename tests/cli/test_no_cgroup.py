@@ -32,6 +32,17 @@ def test_it_stays_where_its_caller_is(free):
     assert not any(g.endswith("/c") for g in our_cgroups())
 
 
+def test_a_limit_needs_a_cgroup(kenro, bundle):
+    c = config("/bin/true")
+    c["linux"]["resources"].update({"memory": {"limit": -1}, "pids": {"limit": 5}})
+    write_config(bundle, c)
+    assert kenro.fails(*DISABLED, "run", "-b", bundle, "c").endswith(
+        "linux.resources.pids.limit: cannot be in force without a cgroup")
+    c["linux"]["resources"]["pids"]["limit"] = -1
+    write_config(bundle, c)
+    kenro.ok(*DISABLED, "run", "-b", bundle, "c")
+
+
 def test_an_exec_goes_to_where_init_is(free):
     group = cgroup_mount() / "kenro-test-moved"
     group.mkdir()

@@ -219,6 +219,32 @@ def test_what_a_cgroup_cannot_limit_is_refused_by_name(kenro, bundle, path, reso
     assert f"linux.resources.{path}" in kenro.fails("create", "-b", bundle, "c")
 
 
+MISSING = [
+    ({"memory": {"limit": 1 << 30}}, "memory.limit", "memory"),
+    ({"cpu": {"shares": 512}}, "cpu.shares", "cpu"),
+    ({"cpu": {"cpus": "0"}}, "cpu.cpus", "cpuset"),
+    ({"pids": {"limit": 0}}, "pids.limit", "pids"),
+    ({"blockIO": {"weight": 100}}, "blockIO.weight", "io"),
+    ({"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}, "hugepageLimits[0]", "hugetlb"),
+    ({"rdma": {"mlx5_1": {"hcaHandles": 3}}}, "rdma.mlx5_1", "rdma"),
+    ({"unified": {"memory.high": "1"}}, "unified.memory.high", "memory"),
+    ({"unified": {"magic.max": "1"}}, "unified.magic.max", "magic"),
+]
+
+
+@pytest.mark.parametrize("resources, path, controller", MISSING, ids=[row[1] for row in MISSING])
+def test_a_controller_that_is_missing_is_named(kenro, bundle, resources, path, controller):
+    """And the way out; and nothing is left behind."""
+    if controller in (cgroup_mount() / "cgroup.controllers").read_text().split():
+        pytest.skip(f"the cgroup2 tree has {controller}")
+    write_config(bundle, limited(**resources))
+    assert kenro.fails("create", "-b", bundle, "c") == (
+        f"create c: linux.resources.{path}: the cgroup2 tree at {cgroup_mount()} lacks the "
+        f"controller '{controller}' (it may be in use by a version 1 tree: boot with "
+        "cgroup_no_v1=all)")
+    assert not (cgroup_mount() / "kenro/c").exists() and not (kenro.root / "c").exists()
+
+
 @pytest.mark.parametrize("resources", [
     {"memory": {"kernel": -1, "kernelTCP": 0, "swappiness": 0, "disableOOMKiller": False}},
     {"memory": {"limit": 0, "reservation": -1, "swap": 0}},

@@ -36,6 +36,8 @@ GRACE = 60   # more seconds, after which not only the test has failed, but the g
 def pytest_addoption(parser):
     parser.addoption("--tier", choices=list(guest.TIERS), default="fast",
                      help="fast: User Mode Linux; full: qemu")
+    parser.addoption("--runtimes", default="kenro", type=lambda names: names.split(","), metavar="NAME,...",
+                     help="whose tests to run, of those that are one for each runtime (kenro,crun,runc)")
 
 
 def pytest_configure(config):
@@ -133,6 +135,11 @@ class Machine:
         shutil.rmtree(self.directory)
 
 
+def runtime(item):
+    """The one that a test is about, if it is one of a test for each."""
+    return item.callspec.params.get("runtime") if hasattr(item, "callspec") else None
+
+
 class Host:
     def __init__(self, tier):
         self.tier = tier
@@ -141,7 +148,12 @@ class Host:
         self.failed_file = None
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items):
+    def pytest_collection_modifyitems(self, config, items):
+        wanted = config.getoption("runtimes")
+        others = [i for i in items if runtime(i) not in (None, *wanted)]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [i for i in items if i not in others]
         for item in items:
             mark = item.get_closest_marker("full")
             if self.tier == "fast" and mark:

@@ -1,9 +1,14 @@
 """Terminals as a caller has them: the console socket, and reading from a master."""
 
 import array
+import fcntl
 import os
 import select
 import socket
+import struct
+import subprocess
+import termios
+import time
 
 
 class ConsoleSocket:
@@ -48,3 +53,53 @@ def read_until(fd, text, seconds=20):
             break
         got += data
     return got.decode()
+
+
+class Terminal:
+    """A command at a terminal of its own, and who sits there."""
+
+    def __init__(self, argv, rows=24, columns=80, **kw):
+        self.master, slave = os.openpty()
+        self.resize(rows, columns)
+        with os.fdopen(slave, "r+b", buffering=0) as tty:
+            self.process = subprocess.Popen(argv, stdin=tty, stdout=tty, stderr=tty, start_new_session=True,
+                                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **kw)
+        self.seen = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def keys(self, *keys):
+        """Each when the command has read what was typed before."""
+        terminal = os.open(os.ptsname(self.master), os.O_RDWR | os.O_NOCTTY)
+        for key in keys:
+            self.type(key)
+            while fcntl.ioctl(terminal, termios.FIONREAD, b"\0" * 4) != b"\0" * 4:
+                time.sleep(0.005)
+        os.close(terminal)
+
+    def until(self, text, seconds=60):
+        """What is shown up to TEXT."""
+        while text not in self.seen:
+            got = read_until(self.master, text[-1], seconds)
+            assert got, f"waited for {text!r}, got {self.seen!r}"
+            self.seen += got
+        shown, _, self.seen = self.seen.partition(text)
+        return shown + text
+
+    def wait(self, seconds=60):
+        """The command's exit status."""
+        read_until(self.master, None, seconds)
+        return self.process.wait(seconds)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.master)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

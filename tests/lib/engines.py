@@ -7,8 +7,11 @@ import secrets
 import subprocess
 from pathlib import Path
 
+import kenrotest
+
 IMAGE = "localhost/busybox:latest"
 ARCHIVE = "/usr/local/lib/kenro-vm/busybox.tar"
+HELPERS = ("--volume", f"{kenrotest.HELPERS}:/helpers:ro")  # tests/helpers in a container
 RUNTIMES = {"kenro": "/usr/local/sbin/kenro", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}
 # As user 1000 does, after a login.
 AS_TESTER = (
@@ -60,6 +63,10 @@ class Engine:
 
     def remove(self, *names):
         self.ok("rm", "--force", *names)
+
+    def inspect(self, name):
+        """What the engine knows of a container."""
+        return json.loads(self.ok("container", "inspect", name))[0]
 
     def warm(self):
         """Up, with the image."""

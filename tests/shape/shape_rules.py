@@ -25,6 +25,8 @@ NO_UNIT_TEST = {
         "spec/spec_check spec/spec_fields spec/spec_names",
     "private to seccomp: tests/unit/part/seccomp.c and tests/differential":
         "part/seccomp_arch part/seccomp_bpf part/seccomp_interpret part/seccomp_rule",
+    "private to engine, and tested through it":
+        "host/engine_files",
     "a few system calls without a decision: tests/cli":
         "part/keyring part/loopback part/mount part/oom part/sdnotify part/stash",
     "in the container's process, on its file systems: tests/cli":

@@ -98,16 +98,6 @@ void err_line(const struct err *e, char *buf, size_t size)
                 snprintf(buf, size, "%s", e->text);
 
         /* The text may quote a path that the image chose: no escape sequence
-         * of its reaches the administrator's terminal. U+0080 to U+009F, C2 80 to
-         * C2 9F in UTF-8, are control characters too; so are lone bytes to some. */
-        for (char *p = buf; *p;) {
-                size_t len = log_utf8(p);
-                bool control = (unsigned char)*p < 0x20 || *p == 0x7f || len == 0 ||
-                               (len == 2 && (unsigned char)p[0] == 0xc2 &&
-                                (unsigned char)p[1] < 0xa0);
-
-                for (size_t i = 0; control && i < (len ? len : 1); i++)
-                        p[i] = '?';
-                p += len ? len : 1;
-        }
+         * of its reaches the administrator's terminal. */
+        log_clean(buf);
 }

@@ -107,6 +107,22 @@ size_t log_escape(const char *s, char *buf, size_t size)
         return at;
 }
 
+void log_clean(char *text)
+{
+        /* U+0080 to U+009F, C2 80 to C2 9F in UTF-8, are control characters too; so are
+         * lone bytes to some. */
+        for (char *p = text; *p;) {
+                size_t len = log_utf8(p);
+                bool control = (unsigned char)*p < 0x20 || *p == 0x7f || len == 0 ||
+                               (len == 2 && (unsigned char)p[0] == 0xc2 &&
+                                (unsigned char)p[1] < 0xa0);
+
+                for (size_t i = 0; control && i < (len ? len : 1); i++)
+                        p[i] = '?';
+                p += len ? len : 1;
+        }
+}
+
 /* RFC 3339 in UTC with microseconds. */
 static void stamp(char buf[STAMP_MAX])
 {

@@ -31,5 +31,8 @@ void log_debug(const char *fmt, ...) ERR_PRINTF(1, 2);
  * are not UTF-8 become U+FFFD. Returns the length. */
 size_t log_escape(const char *s, char *buf, size_t size);
 
+/* Put '?' for every control character, and for what is no UTF-8. */
+void log_clean(char *text);
+
 /* Length in bytes of the UTF-8 sequence that TEXT begins with, 0 if none. */
 size_t log_utf8(const char *text);

@@ -13,8 +13,9 @@
 enum { MAPPINGS_MAX = 340, NUMBER_BYTES = 12, SAID_BYTES = 240 };
 
 /* What an engine leaves in PATH says nothing about where the host has them. */
-static const char *const directories[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin",
-                                           "/run/wrappers/bin" };
+const char *const idmap_helper_directories[] = {
+        "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/run/wrappers/bin", NULL,
+};
 
 struct arguments {
         char numbers[3 * MAPPINGS_MAX + 1][NUMBER_BYTES];
@@ -56,8 +57,8 @@ _Noreturn static void execute(const char *name, char **args, int sock)
         if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(sock, 2) < 0 ||
             sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
                 _exit(126);
-        for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-                snprintf(path, sizeof(path), "%s/%s", directories[i], name);
+        for (const char *const *dir = idmap_helper_directories; *dir; dir++) {
+                snprintf(path, sizeof(path), "%s/%s", *dir, name);
                 (void)execve(path, args, environment);
         }
         _exit(127);

@@ -9,3 +9,6 @@
 
 /* Let the program NAME write M for the process TARGET, a child of ours that waits. */
 int idmap_helper(const char *name, const struct id_mappings *m, pid_t target, struct err *e);
+
+/* Where such a program may be. Ends with NULL. */
+extern const char *const idmap_helper_directories[];

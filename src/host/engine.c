@@ -114,7 +114,7 @@ static int add_chosen(const struct engine_look *in, struct engine *g, struct err
         t->name = g->chosen;
         t->file = g->chosen_in;
         /* Only a path can be executed without having been configured. */
-        return engine_add(in->arena, &t->paths, *t->name == '/' ? t->name : "/", e);
+        return look_add(in->arena, &t->paths, *t->name == '/' ? t->name : "/", e);
 }
 
 int engine_look(const struct engine_look *in, enum engine_kind kind, struct engine *ret,

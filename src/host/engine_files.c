@@ -11,16 +11,6 @@
 
 enum { IMPORTS_MAX = 64 };
 
-int engine_add(struct arena *a, struct strings *list, const char *text, struct err *e)
-{
-        const char **item = arena_push(a, &list->v, &list->n, sizeof(*item), e);
-
-        if (!item)
-                return -1;
-        *item = text;
-        return 0;
-}
-
 /* ---- what readers do ------------------------------------------------------------------ */
 
 /* The runtime NAME as this file configures it. */
@@ -46,7 +36,7 @@ static int set_path(struct engine_reading *r, const char *name, const char *path
         if (!t)
                 return -1;
         t->paths = (struct strings){ 0 };
-        return *path ? engine_add(r->in->arena, &t->paths, path, e) : 0;
+        return *path ? look_add(r->in->arena, &t->paths, path, e) : 0;
 }
 
 static void choose(struct engine_reading *r, const char *name)
@@ -75,7 +65,7 @@ static char *text_of(struct engine_reading *r, const char *path, size_t *len, st
         if (there == -ENOENT || there == -ENOTDIR)
                 return NULL;
         r->file = path;
-        if (engine_add(r->in->arena, &r->to->files, path, e) < 0)
+        if (look_add(r->in->arena, &r->to->files, path, e) < 0)
                 return NULL;
         text = look_read(r->in->root, path, r->in->arena, len, &why);
         if (!text)
@@ -147,11 +137,11 @@ static int told_containers(const struct toml_value *v, void *arg, struct err *e)
         if (!r->list || !v->in_list)
                 return 0;
         if (v->kind == TOML_STRING)
-                return engine_add(r->in->arena, r->list, v->text, e);
+                return look_add(r->in->arena, r->list, v->text, e);
         /* {append=true} among the items: what there was stays. */
         if (strcmp(v->path[v->depth - 1], "append") == 0 && strcmp(v->text, "true") == 0)
                 for (size_t i = 0; i < r->old.n; i++)
-                        if (engine_add(r->in->arena, r->list, r->old.v[i], e) < 0)
+                        if (look_add(r->in->arena, r->list, r->old.v[i], e) < 0)
                                 return -1;
         return 0;
 }
@@ -165,9 +155,9 @@ int engine_read_containers(struct engine_reading *r, struct err *e)
         int ret = 0;
 
         for (size_t i = 0; ret == 0 && i < sizeof(json) / sizeof(json[0]); i++)
-                ret = engine_add(r->in->arena, &r->to->json, json[i], e);
+                ret = look_add(r->in->arena, &r->to->json, json[i], e);
         for (size_t i = 0; ret == 0 && i < sizeof(nocgroups) / sizeof(nocgroups[0]); i++)
-                ret = engine_add(r->in->arena, &r->to->nocgroups, nocgroups[i], e);
+                ret = look_add(r->in->arena, &r->to->nocgroups, nocgroups[i], e);
         if (r->in->home)
                 bases[2] = arena_printf(r->in->arena, e, "%s/.config", r->in->home);
         for (size_t i = 0; ret == 0 && i < 3 && bases[i]; i++) {
@@ -244,7 +234,7 @@ int engine_read_docker(struct engine_reading *r, struct err *e)
         struct err why = { 0 };
 
         src.text = text_of(r, src.name, &src.len, e);
-        if (!src.text || src.text[strspn(src.text, " \t\r\n")] == '\0')
+        if (!src.text || strspn(src.text, " \t\r\n") == src.len)
                 return 0;
         if (json_decode(&src, &docker_shape, &settings, &why) < 0) {
                 trouble(r, &why);
@@ -291,17 +281,9 @@ static bool is_looked_at(struct engine_reading *r, const char *plugin)
         return false;
 }
 
-static int told_containerd(const struct toml_value *v, void *arg, struct err *e)
+/* In the plugin's table: what is there of runtimes. */
+static int told_plugin(const struct toml_value *v, struct engine_reading *r, struct err *e)
 {
-        struct engine_reading *r = arg;
-
-        if (v->kind == TOML_WORD && toml_is_at(v, "version"))
-                r->version = v->text[0] - '0';
-        if (v->kind == TOML_STRING && toml_is_at(v, "imports"))
-                return engine_add(r->in->arena, &r->imports, v->text, e);
-        if (v->depth < 4 || strcmp(v->path[0], "plugins") != 0 ||
-            strcmp(v->path[2], "containerd") != 0 || !is_looked_at(r, v->path[1]))
-                return 0;
         if (v->kind == TOML_STRING && strcmp(v->path[3], "default_runtime_name") == 0)
                 choose(r, v->text);
         if (v->depth < 6 || strcmp(v->path[3], "runtimes") != 0)
@@ -309,6 +291,20 @@ static int told_containerd(const struct toml_value *v, void *arg, struct err *e)
         if (v->depth == 7 && strcmp(v->path[6], "BinaryName") == 0)
                 return set_path(r, v->path[4], v->text, e);
         return entry(r, v->path[4], e) ? 0 : -1;
+}
+
+static int told_containerd(const struct toml_value *v, void *arg, struct err *e)
+{
+        struct engine_reading *r = arg;
+
+        if (v->kind == TOML_WORD && toml_is_at(v, "version"))
+                r->version = v->text[0] - '0';
+        if (v->kind == TOML_STRING && toml_is_at(v, "imports"))
+                return look_add(r->in->arena, &r->imports, v->text, e);
+        if (v->depth < 4 || strcmp(v->path[0], "plugins") != 0 ||
+            strcmp(v->path[2], "containerd") != 0 || !is_looked_at(r, v->path[1]))
+                return 0;
+        return told_plugin(v, r, e);
 }
 
 /* "imports" of the main file: paths, of which the last part may be "*.toml". */

@@ -18,6 +18,3 @@ int engine_read_containers(struct engine_reading *r, struct err *e);
 int engine_read_docker(struct engine_reading *r, struct err *e);
 int engine_read_containerd(struct engine_reading *r, struct err *e);
 int engine_read_crio(struct engine_reading *r, struct err *e);
-
-/* Append TEXT. */
-int engine_add(struct arena *a, struct strings *list, const char *text, struct err *e);

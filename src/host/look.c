@@ -87,6 +87,16 @@ char *look_read(int root, const char *path, struct arena *a, size_t *ret_len, st
         return text;
 }
 
+int look_add(struct arena *a, struct strings *list, const char *text, struct err *e)
+{
+        const char **item = arena_push(a, &list->v, &list->n, sizeof(*item), e);
+
+        if (!item)
+                return -1;
+        *item = text;
+        return 0;
+}
+
 static int compare(const void *a, const void *b)
 {
         return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -99,36 +109,47 @@ static bool ends_with(const char *name, const char *suffix)
         return len > n && strcmp(name + len - n, suffix) == 0;
 }
 
-int look_list(int root, const char *dir, const char *suffix, struct arena *a, struct strings *ret,
-              struct err *e)
+static DIR *open_directory(int root, const char *dir, struct err *e)
 {
-        struct stat st;
-        autoclose int seen = look_at(root, dir, &st);
-        size_t first = ret->n;
-        struct dirent *entry;
-        int fd, r = 0;
-        DIR *d;
+        autoclose int seen = look_at(root, dir, NULL);
+        autoclose int fd = seen < 0 ? seen : open_seen(seen, O_DIRECTORY);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-        if (seen < 0 || !S_ISDIR(st.st_mode))
-                return seen == -ENOENT || seen >= 0 ? 0 : err_sys(e, -seen, "cannot open %s", dir);
-        fd = open_seen(seen, O_DIRECTORY);
-        if (fd < 0)
-                return err_sys(e, -fd, "cannot open %s", dir);
-        d = fdopendir(fd);
-        if (!d) {
-                fd_close(&fd);
-                return err_sys(e, ENOMEM, "cannot read %s", dir);
-        }
-        while (r == 0 && ret->n - first < LOOK_NAMES_MAX && (entry = readdir(d))) {
-                const char **item;
+        if (d)
+                (void)fd_take(&fd); /* it is the stream's now */
+        else
+                err_sys(e, fd < 0 ? -fd : ENOMEM, "cannot open %s", dir);
+        return d;
+}
+
+static int add_names(DIR *d, const char *dir, const char *suffix, struct arena *a,
+                     struct strings *ret, struct err *e)
+{
+        const struct dirent *entry;
+
+        for (size_t n = 0; n < LOOK_NAMES_MAX && (entry = readdir(d));) {
+                const char *path;
 
                 if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
                         continue;
-                item = arena_push(a, &ret->v, &ret->n, sizeof(*item), e);
-                if (item)
-                        *item = arena_printf(a, e, "%s/%s", dir, entry->d_name);
-                r = item && *item ? 0 : -1;
+                path = arena_printf(a, e, "%s/%s", dir, entry->d_name);
+                if (!path || look_add(a, ret, path, e) < 0)
+                        return -1;
+                n++;
         }
+        return 0;
+}
+
+int look_list(int root, const char *dir, const char *suffix, struct arena *a, struct strings *ret,
+              struct err *e)
+{
+        DIR *d = open_directory(root, dir, e);
+        size_t first = ret->n;
+        int r;
+
+        if (!d)
+                return e->num == ENOENT || e->num == ENOTDIR ? 0 : -1;
+        r = add_names(d, dir, suffix, a, ret, e);
         closedir(d);
         if (r == 0 && ret->n > first)
                 qsort(ret->v + first, ret->n - first, sizeof(*ret->v), compare);

@@ -30,6 +30,9 @@ long look_number(int root, const char *path);
 /* All of the file, NUL-terminated. NULL with E. */
 char *look_read(int root, const char *path, struct arena *a, size_t *ret_len, struct err *e);
 
+/* Append TEXT, which is borrowed; the list grows by doubling. */
+int look_add(struct arena *a, struct strings *list, const char *text, struct err *e);
+
 /* Append DIR/NAME for each file of DIR whose name ends with SUFFIX, in the order of the
  * names. A directory that is not there has none. */
 int look_list(int root, const char *dir, const char *suffix, struct arena *a, struct strings *ret,

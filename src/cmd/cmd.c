@@ -62,6 +62,8 @@ const struct command commands[] = {
           "do all that create does before it changes anything", 0, 1, true, false, 0 },
         { "features", cmd_features, no_rows, "",
           "print what this binary supports, as JSON", 0, 0, true, false, 0 },
+        { "doctor", cmd_doctor, doctor_rows, "",
+          "say whether this host is ready, and what to do about it", 0, 0, true, false, 0 },
         { 0 },
 };
 /* clang-format on */

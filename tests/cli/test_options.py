@@ -64,7 +64,7 @@ def test_a_wrong_command_line_is_one_line(args, text):
 
 
 COMMANDS = ["create", "start", "run", "exec", "kill", "delete", "state", "pause", "resume", "update",
-            "ps", "events", "list", "spec", "check", "features"]
+            "ps", "events", "list", "spec", "check", "features", "doctor"]
 
 
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["help"], ["--version"], ["-v"], ["-V"], [],

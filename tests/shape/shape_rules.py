@@ -39,7 +39,7 @@ NO_UNIT_TEST = {
         "run/cells run/create run/exec run/foreground run/hooks run/image run/notify run/pause run/spawn "
         "run/start run/steps",
     "a command, tested as one: tests/cli":
-        "cmd/cmd cmd/console cmd/create cmd/events cmd/exec cmd/features cmd/inherit cmd/lifecycle "
+        "cmd/cmd cmd/console cmd/create cmd/doctor cmd/events cmd/exec cmd/features cmd/inherit cmd/lifecycle "
         "cmd/pause cmd/prepare cmd/ps cmd/spec cmd/state cmd/update",
 }
 

@@ -50,8 +50,8 @@ struct command {
 extern const struct command commands[];
 
 extern const struct option_row global_rows[], create_rows[], run_rows[], delete_rows[], kill_rows[],
-        list_rows[], exec_rows[], spec_rows[], check_rows[], ps_rows[], events_rows[],
-        update_rows[], no_rows[];
+        list_rows[], exec_rows[], spec_rows[], check_rows[], doctor_rows[], ps_rows[],
+        events_rows[], update_rows[], no_rows[];
 
 /* Options of create, run and check. */
 struct create_options {
@@ -79,6 +79,7 @@ int cmd_list(struct cli *c, struct err *e);
 int cmd_exec(struct cli *c, struct err *e);
 int cmd_spec(struct cli *c, struct err *e);
 int cmd_features(struct cli *c, struct err *e);
+int cmd_doctor(struct cli *c, struct err *e);
 int cmd_pause(struct cli *c, struct err *e);
 int cmd_resume(struct cli *c, struct err *e);
 int cmd_ps(struct cli *c, struct err *e);

@@ -212,7 +212,9 @@ static void judge_controllers(const struct doctor *d, enum engine_kind kind, str
 static void judge_delegation(const struct doctor *d, enum engine_kind kind, struct finding *f)
 {
         const struct survey_group *own = &d->survey->own, *manager = &d->survey->manager, *g;
+        const char *wanted[sizeof(controllers) / sizeof(controllers[0])] = { NULL };
         char list[200];
+        size_t n = 0;
 
         (void)kind;
         if (!d->host->rootless) {
@@ -232,7 +234,11 @@ static void judge_delegation(const struct doctor *d, enum engine_kind kind, stru
         finding_say(f, FINDING_OK, "%s: %s",
                     g == own ? "the own group is delegated" : "user@.service is delegated",
                     *g->controllers ? g->controllers : "no controllers");
-        if (*missing(g->controllers, controllers, list, sizeof(list))) {
+        /* What the host does not have at all is not for the user's group to be told of. */
+        for (size_t i = 0; controllers[i]; i++)
+                if (has_word(d->survey->controllers, controllers[i]))
+                        wanted[n++] = controllers[i];
+        if (*missing(g->controllers, wanted, list, sizeof(list))) {
                 finding_say(f, FINDING_WARN, "missing: %s", list);
                 finding_fix(f, "in /etc/systemd/system/user@.service.d/delegate.conf: [Service] "
                                "Delegate=cpu cpuset io memory pids");

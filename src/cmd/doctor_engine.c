@@ -91,6 +91,19 @@ static void judge_lists_of(const struct engine *g, struct finding *f)
         }
 }
 
+static void judge_files_of(const struct doctor *d, const struct engine *g, struct finding *f)
+{
+        if (g->error) {
+                finding_say(f, d->in->uid == 0 ? FINDING_FAIL : FINDING_WARN, "%s", g->error);
+                finding_fix(f, "%s", d->in->uid == 0 ? "correct that file" : "look as root");
+        }
+        judge_paths_of(g, f);
+        if (g->mistaken) {
+                finding_say(f, FINDING_WARN, "%s", g->mistaken);
+                finding_fix(f, "name the plugin as that version does: see " EXAMPLES);
+        }
+}
+
 void judge_engine(const struct doctor *d, enum engine_kind kind, struct finding *f)
 {
         const struct engine *g = &d->survey->engines[kind];
@@ -100,18 +113,15 @@ void judge_engine(const struct doctor *d, enum engine_kind kind, struct finding 
                 return;
         }
         finding_say(f, FINDING_OK, "%s", g->program);
-        if (g->error) {
-                finding_say(f, d->in->uid == 0 ? FINDING_FAIL : FINDING_WARN, "%s", g->error);
-                finding_fix(f, d->in->uid == 0 ? "correct that file" : "look as root");
-        }
-        judge_paths_of(g, f);
+        judge_files_of(d, g, f);
         judge_runtimes_of(g, kind, f);
-        if (g->mistaken) {
-                finding_say(f, FINDING_WARN, "%s", g->mistaken);
-                finding_fix(f, "name the plugin as that version does: see " EXAMPLES);
-        }
         if (kind == ENGINE_PODMAN)
                 judge_lists_of(g, f);
+        /* A daemon is root's, and so is what to do about it. */
+        if (d->in->uid != 0 && kind >= ENGINE_DOCKER) {
+                f->status = FINDING_INFO;
+                f->fix[0] = '\0';
+        }
 }
 
 void judge_runtimes(const struct doctor *d, enum engine_kind kind, struct finding *f)

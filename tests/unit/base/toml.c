@@ -100,6 +100,7 @@ static void what_cannot_be_read_is_refused_with_its_line(void **state)
         REFUSES("[a", "a.toml:1: expected ] behind the name of a table");
         REFUSES("[[a]", "a.toml:1: expected ] behind the name of a table");
         REFUSES("a = 1 b = 2", "a.toml:1: expected the end of the line");
+        REFUSES("a = '''x''''''", "a.toml:1: expected the end of the line");
         REFUSES("= 1", "a.toml:1: expected a key");
         REFUSES("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q = 1", "a.toml:1: a key of too many parts");
         REFUSES("a = [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",

@@ -97,6 +97,8 @@ static void an_ordinary_user_needs_a_delegated_group(void **state)
         p.survey.manager = (struct survey_group){ (char[]){ "memory pids" }, true };
         FINDS(&p, "delegation", "warn", "user@.service is delegated: memory pids; missing: cpu io",
               "Delegate=cpu cpuset io memory pids");
+        p.survey.controllers = (char[]){ "pids memory" }; /* nothing that could be delegated */
+        FINDS(&p, "delegation", "ok", "memory pids", "");
         patient_is_root(&p);
         FINDS(&p, "delegation", "info", "root's", "");
 }

@@ -92,6 +92,16 @@ static void files_that_cannot_be_read_are_told(void **state)
         FINDS(&p, "podman", "warn", "says version 3", "name the plugin");
 }
 
+static void daemons_are_no_business_of_an_ordinary_user(void **state)
+{
+        (void)state;
+        p.in.uid = 1000;
+        docker->error = "/etc/docker/daemon.json: EACCES";
+        runtimes[0] = runtimes[1];
+        FINDS(&p, "docker", "info", "daemon.json: EACCES; kenro is not registered", "");
+        FINDS(&p, "podman", "warn", "kenro is not registered", "podman.conf");
+}
+
 static void podman_has_lists_of_names(void **state)
 {
         (void)state;
@@ -125,6 +135,7 @@ int main(void)
                 TEST(an_engine_that_does_not_know_kenro_is_told_how),
                 TEST(a_program_that_is_not_there_is_a_failure),
                 TEST(files_that_cannot_be_read_are_told),
+                TEST(daemons_are_no_business_of_an_ordinary_user),
                 TEST(podman_has_lists_of_names),
                 TEST(other_runtimes_in_reach_are_a_warning),
         };

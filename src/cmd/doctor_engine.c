@@ -84,7 +84,7 @@ static void judge_lists_of(const struct engine *g, struct finding *f)
                 finding_say(f, FINDING_WARN, "%s is not in %s%s%s", t->name,
                             json ? "" : "runtime_supports_json",
                             json || nocgroups ? "" : " nor in ",
-                            nocgroups ? "" : "runtime_supports_nocgroups");
+                            nocgroups ? "" : "runtime_supports_nocgroup");
                 finding_fix(f, "take these lists over from " EXAMPLES
                                "/podman.conf: without, errors look "
                                "poorer and --cgroups=disabled is refused");

@@ -107,7 +107,7 @@ static int begin_list(struct engine_reading *r, const struct toml_value *v, stru
         r->list = NULL;
         if (toml_is_at(v, "engine.runtime_supports_json"))
                 r->list = &r->to->json;
-        if (toml_is_at(v, "engine.runtime_supports_nocgroups"))
+        if (toml_is_at(v, "engine.runtime_supports_nocgroup"))
                 r->list = &r->to->nocgroups;
         if (toml_is_at(v, "engine.runtimes.*")) {
                 struct engine_runtime *t = entry(r, v->path[2], e);

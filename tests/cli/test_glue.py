@@ -31,7 +31,7 @@ def test_podman_is_told_name_and_abilities():
     assert engine["runtimes"] == {"kenro": [PLACE]}
     # What Podman has by itself stays.
     assert {"crun", "runc", "youki", "krun", "kenro"} <= set(engine["runtime_supports_json"])
-    assert {"crun", "krun", "kenro"} <= set(engine["runtime_supports_nocgroups"])
+    assert {"crun", "krun", "kenro"} <= set(engine["runtime_supports_nocgroup"])
     assert toml("podman-default.conf") == {"engine": {"runtime": "kenro"}}
 
 

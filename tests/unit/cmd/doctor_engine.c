@@ -108,8 +108,7 @@ static void podman_has_lists_of_names(void **state)
         podman->json.n = 1;
         FINDS(&p, "podman", "warn", "kenro is not in runtime_supports_json", "podman.conf");
         podman->nocgroups.n = 1;
-        FINDS(&p, "podman", "warn",
-              "not in runtime_supports_json nor in runtime_supports_nocgroups",
+        FINDS(&p, "podman", "warn", "not in runtime_supports_json nor in runtime_supports_nocgroup",
               "--cgroups=disabled");
         docker->json.n = 0;
         FINDS(&p, "docker", "ok", "kenro can be asked for", "");

@@ -94,6 +94,7 @@ static void later_files_of_podman_change_what_earlier_ones_say(void **state)
                   "[engine.runtimes]\nkenro = ['/nosuch']\n");
         fake_file(&fake, "etc/containers/containers.conf.d/50-kenro.conf",
                   "[engine]\nruntime = 'kenro'\nruntime_supports_json = ['b', {append=true}]\n"
+                  "runtime_supports_nocgroup = ['kenro']\nhooks_dir = ['x']\n"
                   "[engine.runtimes]\nkenro = ['/usr/local/sbin/kenro', '/usr/sbin/kenro']\n");
         fake_file(&fake, "etc/containers/containers.conf.d/none.txt", "no toml");
         look(ENGINE_PODMAN);
@@ -105,7 +106,8 @@ static void later_files_of_podman_change_what_earlier_ones_say(void **state)
         assert_int_equal(g.json.n, 3);
         assert_string_equal(g.json.v[0], "b");
         assert_string_equal(g.json.v[2], "kenro");
-        assert_int_equal(g.nocgroups.n, 3); /* the built-in ones */
+        assert_int_equal(g.nocgroups.n, 1); /* and not the built-in ones */
+        assert_string_equal(g.nocgroups.v[0], "kenro");
 
         fake_file(&fake, "home/u/.config/containers/containers.conf", "[engine]\nruntime='mine'");
         look(ENGINE_PODMAN);

@@ -1,0 +1,229 @@
+"""Each example of configs/engines, as it is installed, makes its engine run kenro; and
+`kenro doctor` sees the same."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import engines
+from engines import systemctl
+from kenrotest import config, make_bundle, wait_until
+
+EXAMPLES = Path("/usr/local/share/kenro/engines")
+KENRO = engines.RUNTIMES["kenro"]
+DROP_INS = Path("/etc/containers/containers.conf.d")
+DAEMON = Path("/etc/docker/daemon.json")
+CONTAINERD = Path("/etc/containerd/config.toml")
+UNITS = Path("/etc/systemd/system")
+
+pytestmark = pytest.mark.limit(300)
+
+
+def finding(name):
+    """The check of that name, and the engine if it is one."""
+    p = subprocess.run([KENRO, "doctor", "--json"], capture_output=True, text=True)
+    found = json.loads(p.stdout)
+    return ({c["name"]: c for c in found["checks"]}[name],
+            {e["name"]: e for e in found["engines"]}.get(name))
+
+
+def knows_kenro(name, default):
+    """doctor is content with the engine."""
+    check, engine = finding(name)
+    assert check["status"] == "ok", check
+    assert (engine["default"] == "kenro") == default
+    assert [r["path"] for r in engine["runtimes"] if r["name"] == "kenro"] == [KENRO]
+
+
+def command(*args, **how):
+    p = subprocess.run([*map(str, args)], capture_output=True, text=True, timeout=engines.TIMEOUT,
+                       stdin=subprocess.DEVNULL, **how)
+    assert p.returncode == 0, engines.told(p)
+    return p.stdout.strip()
+
+
+@pytest.fixture
+def place():
+    """place(PATH, TEXT) writes a file for the time of the test; place(PATH) removes it."""
+    before = {}
+
+    def write(path, text=None):
+        before.setdefault(path, path.read_bytes() if path.exists() else None)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text)
+
+    yield write
+    for path, data in before.items():
+        if data is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(data)
+
+
+def example(name):
+    return (EXAMPLES / name).read_text()
+
+
+# ---- Podman -----------------------------------------------------------------------------
+
+@pytest.fixture
+def podman(place, image):
+    """A Podman that has not heard of kenro."""
+    warm = engines.Podman("kenro").warm()
+    place(Path("/etc/containers/containers.conf"), '[containers]\nnetns = "none"\nlog_driver = "k8s-file"\n'
+                                                   '[engine]\nevents_logger = "file"\n')
+    yield lambda *args: command("podman", *args)
+    warm.clean()
+
+
+def test_podman_takes_its_example(podman, place, image):
+    check, _ = finding("podman")
+    assert (check["status"], "kenro is not registered" in check["found"]) == ("warn", True)
+    place(DROP_INS / "kenro.conf", example("podman.conf"))
+    knows_kenro("podman", False)
+    assert podman("--runtime", "kenro", "run", "--rm", image, "echo", "here") == "here"
+    podman("--runtime", "kenro", "run", "--detach", "--name", "web", "--cgroups=disabled", image, "sleep", "1000")
+    assert podman("inspect", "--format", "{{.OCIRuntime}}", "web") == "kenro"
+
+
+def test_podman_has_kenros_own_words_by_its_example(podman, place, image):
+    place(DROP_INS / "kenro.conf", example("podman.conf"))
+    p = subprocess.run(["podman", "--runtime", "kenro", "run", "--rm", image, "/nosuch"], capture_output=True,
+                       text=True, stdin=subprocess.DEVNULL, timeout=engines.TIMEOUT)
+    assert p.returncode == 127
+    assert 'exec "/nosuch": no such file or directory' in p.stderr
+
+
+def test_podman_runs_kenro_unasked_by_its_example(podman, place, image):
+    place(DROP_INS / "kenro.conf", example("podman.conf"))
+    place(DROP_INS / "kenro-default.conf", example("podman-default.conf"))
+    knows_kenro("podman", True)
+    podman("run", "--detach", "--name", "web", image, "sleep", "1000")
+    assert podman("inspect", "--format", "{{.OCIRuntime}}", "web") == "kenro"
+    assert podman("exec", "web", "echo", "here") == "here"
+
+
+def test_a_quadlet_runs_kenro(podman, place, image):
+    place(DROP_INS / "kenro.conf", example("podman.conf"))
+    podman("create", "--name", "made", image)
+    podman("commit", "--change", 'CMD ["sleep", "1000"]', "made", "localhost/web:latest")
+    place(Path("/etc/containers/systemd/web.container"), example("quadlet.container"))
+    systemctl("daemon-reload")
+    try:
+        systemctl("start", "web")
+        assert podman("inspect", "--format", "{{.OCIRuntime}}", "systemd-web") == "kenro"
+    finally:
+        systemctl("stop", "web")
+
+
+# ---- Docker -----------------------------------------------------------------------------
+
+@pytest.fixture
+def docker(place, image):
+    """A Docker that has not heard of kenro, and whose file is not needed for this kernel."""
+    place(Path("/etc/default/docker"),
+          'DOCKER_OPTS="--storage-driver=overlay2 --iptables=false --ip6tables=false"\n')
+    place(DAEMON, "{}")
+    systemctl("stop", "docker.service", "docker.socket")
+    engine = engines.Docker("kenro")
+    systemctl("start", "docker.service")
+    if not engine.has_image():
+        engine.load()
+    yield lambda *args: command("docker", *args)
+    engine.clean()
+    systemctl("stop", "docker.service", "docker.socket")
+
+
+def reload_docker(docker, about):
+    """The daemon takes its time."""
+    systemctl("reload", "docker")
+    wait_until(lambda: "kenro" in docker("info", "--format", about).split(), engines.TIMEOUT)
+
+
+def test_docker_takes_its_example_on_reload(docker, place, image):
+    assert finding("docker")[0]["status"] == "warn"
+    place(DAEMON, example("docker.json"))
+    reload_docker(docker, "{{range $name, $_ := .Runtimes}}{{$name}} {{end}}")
+    knows_kenro("docker", False)
+    assert docker("run", "--rm", "--runtime", "kenro", image, "echo", "here") == "here"
+    assert docker("info", "--format", "{{.DefaultRuntime}}") == "runc"
+
+
+def test_docker_runs_kenro_unasked_on_reload(docker, place, image):
+    place(DAEMON, example("docker-default.json"))
+    reload_docker(docker, "{{.DefaultRuntime}}")
+    knows_kenro("docker", True)
+    docker("run", "--detach", "--name", "web", image, "sleep", "1000")
+    assert docker("inspect", "--format", "{{.HostConfig.Runtime}}", "web") == "kenro"
+    assert docker("exec", "web", "echo", "here") == "here"
+
+
+# ---- containerd -------------------------------------------------------------------------
+
+def test_containerd_loads_its_example(place, image):
+    """No client of the CRI plugin is here: that it is up, with the handler, is what shows."""
+    major = command("containerd", "--version").split()[2].split(".")[0]
+    place(CONTAINERD, example("containerd-1.7.toml" if major == "1" else "containerd-2.toml"))
+    systemctl("stop", "docker.service", "docker.socket")
+    systemctl("restart", "containerd.service")
+    try:
+        plugins = [line.split() for line in command("ctr", "plugins", "ls").splitlines()]
+        assert [p[-1] for p in plugins if "cri" in p[:2]] == ["ok"]
+        dumped = command("containerd", "config", "dump")
+        assert f'BinaryName = "{KENRO}"' in dumped.replace("'", '"')
+        knows_kenro("containerd", False)
+        engine = engines.Ctr("kenro").warm()
+        assert engine.ok(*engine.container("--rm", image, "c", "echo", "here")) == "here"
+        engine.clean()
+    finally:
+        place(CONTAINERD)
+        systemctl("stop", "containerd.service")
+
+
+# ---- systemd ----------------------------------------------------------------------------
+
+@pytest.fixture
+def web(place):
+    """The container of kenro@web."""
+    bundle = Path("/srv/containers/web")
+    make_bundle(bundle, config("/bin/sh", "-c", "trap 'exit 0' TERM; say READY=1; sleep 1000 & wait"))
+    place(UNITS / "kenro@.service", example("kenro@.service"))
+    systemctl("daemon-reload")
+    yield "kenro@web"
+    systemctl("stop", "kenro@web")
+    command("rm", "-r", bundle)
+
+
+def restarted(unit, old):
+    shown = dict(line.split("=", 1) for line in command(
+        "systemctl", "show", "--property", "MainPID,ActiveState", unit).splitlines())
+    return shown["ActiveState"] == "active" and shown["MainPID"] not in ("0", str(old))
+
+
+def test_a_unit_is_up_when_its_container_is_ready(web):
+    systemctl("start", web)
+    state = json.loads(command(KENRO, "state", "web"))
+    assert state["status"] == "running"
+    assert command("systemctl", "show", "--property", "MainPID", "--value", web) == str(state["pid"])
+    command(KENRO, "kill", "web", "KILL")
+    wait_until(lambda: restarted(web, state["pid"]), engines.TIMEOUT)
+    systemctl("stop", web)
+    assert command(KENRO, "list", "--quiet") == ""
+    assert command("systemctl", "show", "--property", "Result", "--value", web) == "success"
+
+
+# ---- an ordinary user -------------------------------------------------------------------
+
+def test_a_user_is_told_of_the_manager_that_is_delegated():
+    systemctl("start", "user@1000.service")
+    p = subprocess.run(["su", "tester", "-c", f"XDG_RUNTIME_DIR=/run/user/1000 {KENRO} doctor --json"],
+                       capture_output=True, text=True)
+    checks = {c["name"]: c for c in json.loads(p.stdout)["checks"]}
+    assert "user@.service is delegated" in checks["delegation"]["found"]
+    assert checks["subids"]["status"] == "ok"
+    assert checks["state"]["found"] == "/run/user/1000/kenro; will be made by the first container"

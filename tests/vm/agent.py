@@ -5,6 +5,9 @@ line of JSON for each thing that happens.
                                  {"report": {...}} for each phase and {"end": NODE ID};
                                  {"done": STATUS, "output": TEXT} at last
     {"sh": COMMAND}          ->  {"done": STATUS, "output": TEXT}
+
+A command comes as {"part": TEXT, "last": BOOLEAN} in pieces, and the next piece when
+{"more": true} has been said: serial lines lose what they have no room for.
 """
 
 import json
@@ -38,10 +41,19 @@ class Channel:
             data = data[os.write(self.fd, data):]
 
     def command(self):
+        text = ""
+        while True:
+            piece = json.loads(self.line())
+            text += piece["part"]
+            if piece["last"]:
+                return json.loads(text)
+            self.say(more=True)
+
+    def line(self):
         while b"\n" not in self.buffer:
             self.buffer += os.read(self.fd, 1 << 16)
         line, _, self.buffer = self.buffer.partition(b"\n")
-        return json.loads(line)
+        return line
 
 
 class Reporter:

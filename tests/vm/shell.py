@@ -1,6 +1,5 @@
 """One shell command in a guest: what `tests/vm/run TIER -c COMMAND` does."""
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +15,7 @@ def main(tier, command):
         machine = Machine(tier, Path(directory))
         try:
             machine.boot()
-            machine.guest.send(json.dumps({"sh": command}))
+            machine.tell({"sh": command})
             said = machine.hear(LIMIT)
             print(said["output"], end="")
             return said["done"]

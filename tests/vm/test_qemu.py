@@ -40,7 +40,7 @@ def machine(tmp_path):
 
 def told(m, command):
     """What a command in the guest prints."""
-    m.guest.send(json.dumps({"sh": command}))
+    m.tell({"sh": command})
     return json.loads(m.guest.line(LIMIT))["output"]
 
 

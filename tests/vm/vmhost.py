@@ -31,6 +31,7 @@ BOOT = 300   # seconds for the agent's first words
 LIMIT = 120  # seconds for a test, times what the guest found; the agent's is the same
 BOOTS = 3    # guests for one session
 GRACE = 60   # more seconds, after which not only the test has failed, but the guest
+PIECE = 1000  # characters of a command, of which a terminal's line has no more than 4095
 
 
 def pytest_addoption(parser):
@@ -117,7 +118,16 @@ class Machine:
         while not self.done:
             self.hear(GRACE * self.scale)
         self.sent, self.heard, self.ended, self.done = ids, {}, set(), False
-        self.guest.send(json.dumps({"run": ids}))
+        self.tell({"run": ids})
+
+    def tell(self, command):
+        """Send it in pieces, as the agent takes them."""
+        text = json.dumps(command)
+        for at in range(0, len(text), PIECE):
+            last = at + PIECE >= len(text)
+            self.guest.send(json.dumps({"part": text[at:at + PIECE], "last": last}))
+            while not last and "more" not in self.hear(GRACE):
+                pass
 
     def reports(self, id, limit):
         """What the guest reports of a test, as it comes."""

@@ -70,7 +70,7 @@ def test_takes_too_long():
     open("/run/fifo")
 
 
-@pytest.mark.parametrize("odd", ["a b", "ä/ö", "x" * 3000, '"[::]"'])
+@pytest.mark.parametrize("odd", ["a b", "ä/ö", "x" * 9000, '"[::]"'])
 def test_has_an_odd_name(odd):
     pass
 

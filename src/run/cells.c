@@ -47,7 +47,7 @@ int callers_cell(struct job *j, struct err *e)
 {
         bool between = j->plan && j->plan->ns.middle; /* has done it */
 
-        if (!between && oom_child(&j->process->oom, j->host->proc_fd, e) < 0)
+        if (!between && oom_child(&j->oom, j->host->proc_fd, e) < 0)
                 return -1;
         if (!j->plan)
                 return 0;
@@ -112,7 +112,7 @@ int limits_parent_cell(struct job *j, struct err *e)
         if (resctrl_enter_parent(s->resctrl, s->resctrl_monitor, j->pid, e) < 0 ||
             rlimit_parent(&j->process->rlimit, j->pid, e) < 0)
                 return -1;
-        return j->host->no_mounts ? 0 : oom_parent(&j->process->oom, j->host->proc_fd, j->pid, e);
+        return j->host->no_mounts ? 0 : oom_parent(&j->oom, j->host->proc_fd, j->pid, e);
 }
 
 /* What the process has from now on and hands on to what it makes and executes. */

@@ -59,8 +59,7 @@ static void pass_through(struct job *j, const struct spawn *how)
 
         /* It may join where others could trace it. An ordinary user's must be able to
          * have its mappings written, and then joins nothing. */
-        r = j->host->no_mounts && how->between ? oom_child(&j->process->oom, j->host->proc_fd, &e)
-                                               : 0;
+        r = j->host->no_mounts && how->between ? oom_child(&j->oom, j->host->proc_fd, &e) : 0;
         if (r < 0) {
                 report(j->sock, &e);
                 _exit(1);
@@ -94,7 +93,8 @@ static int clone_error(int num, struct err *e)
         if (num == ENOSPC)
                 return err_hint(e, "too many namespaces: see /proc/sys/user/max_*_namespaces");
         if (num == EAGAIN)
-                return err_hint(e, "a limit of processes is reached");
+                return err_hint(e,
+                                "a limit of processes is reached: pids.limit, or one of its user");
         if (num == EPERM)
                 return err_hint(e, "a host may deny user namespaces to users: see "
                                    "/proc/sys/kernel/unprivileged_userns_clone");
@@ -233,7 +233,7 @@ static void tell_times(const struct step *steps, const struct job *j, uint64_t s
 /* Returns 0, 1 if the child never ran, -1. */
 static int try_once(struct job *j, const struct spawn *how, struct err *e)
 {
-        bool moves = is_moved(j), between = how->between || moves;
+        bool moves = is_moved(j), between = how->between || moves, killable;
         uint64_t since;
         int pair[2], r;
         pid_t pid;
@@ -241,8 +241,12 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
         if (prepare(j, pair, e) < 0)
                 return -1;
         since = relay_now();
+        j->oom = j->process->oom;
+        killable = j->cgroup.fd >= 0 && oom_make_killable(j->host->proc_fd, &j->oom);
         pid = clone_into(between ? 0 : how->flags, SIGCHLD, moves ? -1 : j->cgroup.fd, &j->pidfd,
                          NULL);
+        if (killable && pid != 0)
+                oom_make_unkillable(j->host->proc_fd);
         j->sock = j->report = pid == 0 ? pair[1] : pair[0];
         close(pid == 0 ? pair[0] : pair[1]);
         if (pid < 0)

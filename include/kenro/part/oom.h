@@ -13,6 +13,13 @@ struct oom_plan {
 
 void oom_plan(const struct spec_process *p, struct oom_plan *ret);
 
+/* A process that must not be killed waits for ever in the kernel where its group has too
+ * little memory to run at all. If this one is such a process: for its next child it is not,
+ * true is returned, and P, unless something is wanted already, is to make the child like
+ * this one later. */
+bool oom_make_killable(int proc_fd, struct oom_plan *p);
+void oom_make_unkillable(int proc_fd);
+
 /* By the parent: lowering it needs the host's CAP_SYS_RESOURCE, and /proc/self is not
  * the child's while it is not dumpable. For a parent without privileges the child does it
  * first of all. */

@@ -33,7 +33,8 @@ struct job {
 
         struct cgroup cgroup; /* what the clone goes into */
         struct cgroup_limit_group limits;
-        uint64_t oom_kills; /* in it, before */
+        uint64_t oom_kills;  /* in it, before */
+        struct oom_plan oom; /* the process's, or what the caller's is again */
         struct systemd_helper systemd;
         bool started; /* the scope has been */
         struct resctrl resctrl;

@@ -262,6 +262,31 @@ def test_a_limit_that_is_too_low_for_init_is_named(kenro, bundle, command):
     assert not GROUP.exists() and not (kenro.root / "c").exists()
 
 
+def unkillable(kenro, *args):
+    """Called by who the OOM killer must not touch, which is inherited."""
+    return subprocess.run(["sh", "-c", 'echo -1000 >/proc/self/oom_score_adj && exec "$@"', "sh",
+                           *kenro.command(*args)], capture_output=True, text=True, timeout=60)
+
+
+def test_an_unkillable_caller_does_not_make_init_wait_for_ever(kenro, bundle):
+    """The kernel retries a page fault that it cannot serve, without an end."""
+    write_config(bundle, limited(memory={"limit": 4096}))
+    r = unkillable(kenro, "run", "-b", bundle, "c")
+    assert (r.returncode, r.stderr) == (
+        1, "kenro: run c: memory limit too low: init was OOM-killed (raise "
+           "linux.resources.memory.limit)\n")
+
+
+@pytest.mark.parametrize("adj, seen", [(None, "-1000"), (100, "100")])
+def test_the_program_of_an_unkillable_caller_has_its_score(kenro, bundle, adj, seen):
+    c = limited("cat /proc/self/oom_score_adj")
+    if adj is not None:
+        c["process"]["oomScoreAdj"] = adj
+    write_config(bundle, c)
+    r = unkillable(kenro, "run", "-b", bundle, "c")
+    assert (r.returncode, r.stdout) == (0, f"{seen}\n"), r.stderr
+
+
 @pytest.mark.parametrize("quota, period", [(20000, 100000), (5000, 20000)])
 def test_a_quota_holds_within_a_tenth(run, quota, period):
     run(BUSY, cpu={"quota": quota, "period": period})

@@ -69,6 +69,8 @@ static int open_bus(bool user, sd_bus **bus, struct err *e)
         char names[2][24];
         int second, r = user ? sd_bus_open_user(bus) : sd_bus_open_system(bus);
 
+        if (r == -ENOMEDIUM)
+                r = -ENOENT; /* no variable says where it is */
         if (r < 0) {
                 *bus = NULL;
                 second = open_private(user, bus);

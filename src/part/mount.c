@@ -159,12 +159,14 @@ static int set_propagation(int fd, uint64_t how, struct err *e)
 
 /* Flags and propagation of a detached tree. A clone begins in the peer group of
  * its source: as a slave it still sees what the host mounts there, and never
- * the other way round. */
+ * the other way round unless that was asked for. */
 static int settle(const struct mount_entry *m, int fd, struct err *e)
 {
         bool clone = m->kind == MOUNT_BIND || m->kind == MOUNT_INSIDE;
 
-        if (clone && (set_attrs(fd, &m->o, e) < 0 || set_propagation(fd, MS_SLAVE | MS_REC, e) < 0))
+        if (clone && set_attrs(fd, &m->o, e) < 0)
+                return -1;
+        if (clone && !m->both_ways && set_propagation(fd, MS_SLAVE | MS_REC, e) < 0)
                 return -1;
         for (size_t i = 0; i < m->o.n_propagation; i++)
                 if (set_propagation(fd, m->o.propagation[i], e) < 0)

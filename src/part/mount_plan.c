@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -23,6 +25,7 @@ struct where {
         const struct spec_linux *linux_;
         const struct mount_plan *before; /* the entries so far */
         struct stat root;                /* the root file system's directory */
+        bool both_ways;                  /* the host may see what the container mounts */
 };
 
 /* Files of procfs that a container may have replaced, as lxcfs does it. Not
@@ -159,6 +162,8 @@ static int plan_bind(struct mount_entry *m, const struct where *w, struct arena 
         m->kind = m->o.remount ? MOUNT_CHANGE : MOUNT_BIND;
         if (m->kind == MOUNT_CHANGE)
                 return 0;
+        m->both_ways = w->both_ways && m->o.n_propagation > 0 &&
+                       (m->o.propagation[m->o.n_propagation - 1] & MS_SHARED);
         r = below_root(m->source, w, clean, &inside, e);
         if (r <= 0)
                 return r < 0 ? -1 : open_source(m, w->bundle, a, e);
@@ -306,10 +311,18 @@ static int plan_dev(struct mount_plan *r, struct arena *a, struct err *e)
         return 0;
 }
 
+/* As engines spell it, both the mount and the root are shared. The root of a user
+ * namespace can mount what it likes, and that is not for the host: the kernel, too, lets
+ * mounts of such a namespace only receive. */
+static bool goes_both_ways(const struct spec *s)
+{
+        return (s->linux_->rootfs_propagation.v & MS_SHARED) && !spec_namespace(s, CLONE_NEWUSER);
+}
+
 int mount_plan(const struct spec *s, const struct bundle *b, const char *rootfs, struct arena *a,
                struct mount_plan *ret, struct err *e)
 {
-        struct where w = { .bundle = b, .linux_ = s->linux_ };
+        struct where w = { .bundle = b, .linux_ = s->linux_, .both_ways = goes_both_ways(s) };
         struct mount_plan r = { .dev = -1 };
 
         w.before = &r;

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kenrotest import config, inside, shell, user_namespace, write_config
+from kenrotest import CAPS, config, inside, shell, user_namespace, write_config
 
 
 def mount_at(seen, dest):
@@ -159,6 +159,28 @@ def test_propagation_of_what_is_mounted_below(kenro, bundle, source, option, top
         line = next(line for line in p.stdout.splitlines() if line.split()[4] == at)
         tags = [t.split(":")[0] for t in line.split(" - ")[0].split()[6:]]
         assert tags[:1] == expected, at
+
+
+@pytest.mark.parametrize("root,option,user,reaches", [
+    ("rshared", "rshared", False, True), ("shared", "shared", False, True),
+    ("rshared", "rslave", False, False), ("rshared", None, False, False), (None, "rshared", False, False),
+    ("rslave", "rshared", False, False), ("rshared", "rshared", True, False),
+])
+def test_a_mount_reaches_the_host_where_root_and_bind_are_shared(kenro, bundle, source, root, option, user, reaches):
+    c = shell("mount -t tmpfs from-within /data/sub && grep -c from-within /proc/self/mounts")
+    c["process"]["capabilities"] = {s: CAPS + ["CAP_SYS_ADMIN"] for s in ("bounding", "effective", "permitted")}
+    c["mounts"].append(bind(source, "/data", *([option] if option else [])))
+    if root:
+        c["linux"]["rootfsPropagation"] = root
+    c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+    if user:
+        user_namespace(c)
+        subprocess.run(["chown", "-R", "100000:100000", bundle / "rootfs"], check=True)
+    write_config(bundle, c)
+    script = (f"mount --bind {source} {source}; mount --make-shared {source}; \"$@\"; "
+              "grep -c from-within /proc/self/mounts || true; exit; :")
+    p = in_private_mounts(kenro, script, "run", "-b", bundle, "c")
+    assert p.stdout == f"1\n{int(reaches)}\n", p.stderr
 
 
 def test_a_mount_inside_never_reaches_the_host(kenro, bundle, source):

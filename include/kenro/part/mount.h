@@ -26,6 +26,7 @@ struct mount_entry {
         struct mount_options o;
         bool is_file;       /* what is bound is no directory */
         bool late_readonly; /* when the tmpfs has been filled */
+        bool both_ways;     /* MOUNT_BIND: what the container mounts there is seen on the host */
         int tree_fd; /* MOUNT_BIND: the detached clone; a file system and what remounts it: kept
                       * free for its mount; else -1 */
         struct id_mappings uids, gids; /* MOUNT_BIND: as which its ids are seen, or empty */

@@ -51,6 +51,7 @@ static int examine(struct cli *c, struct report *r, struct err *e)
         r->doctor = (struct doctor){ .survey = &r->survey, .in = &r->in, .host = &r->host };
         if (host_probe(&r->host, &why) < 0) {
                 err_line(&why, line, sizeof(line));
+                r->host.rootless = geteuid() != 0;
                 r->doctor.host_error = arena_strndup(c->arena, line, strlen(line), e);
         }
         r->in = (struct survey_in){
@@ -90,7 +91,7 @@ static int print_text(struct report *r, struct err *e)
                 if (f.fix[0])
                         printf("%19s%s\n", "-> ", f.fix);
         }
-        printf("%s: %u failures, %u warnings\n", r->failures ? "not ready" : "ready", r->failures,
+        printf("%s: failures: %u, warnings: %u\n", r->failures ? "not ready" : "ready", r->failures,
                r->warnings);
         return fflush(stdout) == 0 ? 0 : err_sys(e, errno, "cannot write to standard output");
 }

@@ -73,7 +73,7 @@ static int look_at_kernel(const struct survey_in *in, struct survey *s, struct e
                 s->release = arena_strndup(in->arena, u.release, strlen(u.release), e);
         for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
                 /* No call takes these: it says so, and does nothing. */
-                if (syscall(calls[i].number, -1, 0, -1, 0, -1) >= 0 || errno != ENOSYS)
+                if (syscall(calls[i].number, -1L, 0L, -1L, 0L, -1L) >= 0 || errno != ENOSYS)
                         continue;
                 if (look_add(in->arena, &s->no_calls, calls[i].name, e) < 0)
                         return -1;
@@ -387,8 +387,10 @@ static int find_runtimes(const struct survey_in *in, const struct engine_look *l
 int survey(const struct survey_in *in, struct survey *ret, struct err *e)
 {
         struct engine_look look = { in->root, in->self_dev, in->self_ino, NULL, in->arena };
+        char byte[2];
 
         *ret = (struct survey){ 0 };
+        ret->blind = look_peek(in->root, "/proc/self/cgroup", byte, sizeof(byte)) < 0;
         if (look_at_kernel(in, ret, e) < 0)
                 return -1;
         look_at_lsms(in, ret);

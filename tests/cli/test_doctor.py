@@ -50,8 +50,8 @@ def test_text_and_json_say_the_same():
     assert [c["name"] for c in found["checks"]] == CHECKS
     text, last = shown(doctor("doctor").stdout)
     assert text == {name: (c["status"], c["found"], c.get("fix")) for name, c in checks.items()}
-    assert last == (f"{'not ready' if found['failures'] else 'ready'}: {found['failures']} failures, "
-                    f"{found['warnings']} warnings")
+    assert last == (f"{'not ready' if found['failures'] else 'ready'}: failures: {found['failures']}, "
+                    f"warnings: {found['warnings']}")
 
 
 def test_what_is_not_well_has_a_way_out():
@@ -108,6 +108,17 @@ def test_nothing_is_made(tmp_path):
     assert examine("--root", tmp_path / "none/kenro")[1]["state"]["status"] == "ok"
     assert list(tmp_path.iterdir()) == []
     assert sorted(os.listdir("/run")) == before
+
+
+def test_without_a_procfs_it_says_that_and_guesses_nothing():
+    p = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                        'mount -t tmpfs none /proc && exec "$0" doctor', KENRO],
+                       capture_output=True, text=True, timeout=60)
+    found, last = shown(p.stdout)
+    assert (p.returncode, p.stderr) == (1, "")
+    assert found.pop("kernel")[:2] == ("fail", "/proc is not a procfs")
+    assert {status for status, _, _ in found.values()} == {"info"}
+    assert last == "not ready: failures: 1, warnings: 0"
 
 
 def test_an_argument_is_refused():

@@ -191,6 +191,20 @@ static void the_state_directory_has_to_be_the_callers_alone(void **state)
         FINDS(&p, "state", "fail", "cannot make it", "XDG_RUNTIME_DIR");
 }
 
+static void nothing_is_said_of_what_cannot_be_read(void **state)
+{
+        (void)state;
+        p.survey.blind = true;
+        p.survey.seccomp = NULL;
+        p.doctor.host_error = "/proc is not a procfs";
+        FINDS(&p, "kernel", "fail", "/proc is not a procfs", "procfs");
+        FINDS(&p, "seccomp", "info", "cannot be told", "");
+        FINDS(&p, "docker", "info", "cannot be told", "");
+        FINDS(&p, "caller", "info", "an ordinary user", "");
+        p.in.uid = 0;
+        FINDS(&p, "caller", "info", "root, of whatever", "");
+}
+
 static void control_characters_do_not_get_out(void **state)
 {
         const struct finding *f;
@@ -218,6 +232,7 @@ int main(void)
                 TEST(user_namespaces_matter_most_to_ordinary_users),
                 TEST(more_ids_take_files_and_programs),
                 TEST(the_state_directory_has_to_be_the_callers_alone),
+                TEST(nothing_is_said_of_what_cannot_be_read),
                 TEST(control_characters_do_not_get_out),
         };
 

@@ -51,6 +51,7 @@ static void a_host_that_has_nothing_is_no_error(void **state)
         in.run = NULL;
         in.cgroup = NULL;
         look();
+        assert_true(s.blind);
         assert_non_null(s.release);
         assert_null(s.controllers);
         assert_null(s.seccomp);
@@ -119,6 +120,7 @@ static void controllers_are_those_of_both_versions(void **state)
         fake_file(&fake, "sys/fs/cgroup/me/cgroup.controllers", "\n");
         fake_file(&fake, "sys/fs/cgroup/me/cgroup.procs", "");
         look();
+        assert_false(s.blind);
         assert_string_equal(s.v1, "pids cpu,cpuacct");
         assert_string_equal(s.controllers, "memory io");
         assert_string_equal(s.enabled, "memory");

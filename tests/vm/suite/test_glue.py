@@ -2,11 +2,13 @@
 `kenro doctor` sees the same."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import cri
 import engines
 from engines import systemctl
 from kenrotest import config, make_bundle, wait_until
@@ -165,24 +167,57 @@ def test_docker_runs_kenro_unasked_on_reload(docker, place, image):
 
 # ---- containerd -------------------------------------------------------------------------
 
-def test_containerd_loads_its_example(place, image):
-    """No client of the CRI plugin is here: that it is up, with the handler, is what shows."""
+@pytest.fixture
+def containerd(place, image):
+    """A containerd with the example of its version."""
     major = command("containerd", "--version").split()[2].split(".")[0]
     place(CONTAINERD, example("containerd-1.7.toml" if major == "1" else "containerd-2.toml"))
     systemctl("stop", "docker.service", "docker.socket")
     systemctl("restart", "containerd.service")
+    yield
+    place(CONTAINERD)
+    systemctl("stop", "containerd.service")
+
+
+def test_containerd_loads_its_example(containerd, image):
+    plugins = [line.split() for line in command("ctr", "plugins", "ls").splitlines()]
+    assert [p[-1] for p in plugins if "cri" in p[:2]] == ["ok"]
+    knows_kenro("containerd", False)
+    engine = engines.Ctr("kenro").warm()
+    assert engine.ok(*engine.container("--rm", image, "c", "echo", "here")) == "here"
+    engine.clean()
+
+
+def sandbox_image(image, path):
+    """Give the name that containerd looks for to an image that stays."""
+    name = re.search(r"sandbox_image = ['\"](.*)['\"]", command("containerd", "config", "dump"))[1]
+    podman = engines.Podman("crun").warm()
+    podman.ok("create", "--name", "made", image)
+    podman.ok("commit", "--change", 'CMD ["sleep", "1000"]', "made", "localhost/pause:latest")
+    podman.ok("save", "--output", path, "localhost/pause:latest")
+    podman.clean()
+    command("ctr", "--namespace", "k8s.io", "images", "import", path)
+    command("ctr", "--namespace", "k8s.io", "images", "tag", "--force", "localhost/pause:latest", name)
+
+
+def test_a_pod_of_the_handler_kenro_is_kenros(containerd, image, tmp_path):
+    """As a RuntimeClass asks for it."""
+    sandbox_image(image, tmp_path / "image.tar")
+    service = cri.Cri("/run/containerd/containerd.sock", engines.TIMEOUT)
+    config = cri.pod("web", "system.slice")
+    pod = service.call("RunPodSandbox", {1: config, 2: "kenro"})[1].decode()
     try:
-        plugins = [line.split() for line in command("ctr", "plugins", "ls").splitlines()]
-        assert [p[-1] for p in plugins if "cri" in p[:2]] == ["ok"]
-        dumped = command("containerd", "config", "dump")
-        assert f'BinaryName = "{KENRO}"' in dumped.replace("'", '"')
-        knows_kenro("containerd", False)
-        engine = engines.Ctr("kenro").warm()
-        assert engine.ok(*engine.container("--rm", image, "c", "echo", "here")) == "here"
-        engine.clean()
+        c = service.call("CreateContainer", {
+            1: pod, 2: {1: {1: "web"}, 2: {1: "localhost/pause:latest"}}, 3: config})[1].decode()
+        service.call("StartContainer", {1: c})
+        assert service.call("ExecSync", {1: c, 2: ["echo", "here"]})[1] == b"here\n"
+        root = ("--root", "/run/containerd/runc/k8s.io")
+        assert set(command(KENRO, *root, "list", "--quiet").split()) == {pod, c}
+        assert json.loads(command(KENRO, *root, "state", c))["status"] == "running"
     finally:
-        place(CONTAINERD)
-        systemctl("stop", "containerd.service")
+        service.call("StopPodSandbox", {1: pod})
+        service.call("RemovePodSandbox", {1: pod})
+        service.close()
 
 
 # ---- systemd ----------------------------------------------------------------------------

@@ -155,38 +155,24 @@ class Monitor:
                 return
 
 
-class Qemu(Guest):
-    """One that is resumed from the snapshot."""
+class Machine(Guest):
+    """One with a monitor."""
 
     monitor = None
 
-    def start(self):
-        accel = accelerator(self.image)
-        saved = snapshot(self.image, accel)
-        self._run([*machine(self.image, accel), *memory(saved / "ram", "off"), "-incoming", "defer"],
-                  saved / "disk.qcow2", "on")
-        self.monitor("migrate-incoming", uri=f"exec:cat {shlex.quote(str(saved / 'state'))}")
-        self.monitor.migrated()
-        self.channel.settimeout(WARM)
-        with open(self.payload, "rb") as payload:
-            self.send(f"go {time.time()} {os.fstat(payload.fileno()).st_size}")
-            try:
-                self.channel.sendfile(payload)
-            except OSError as e:
-                raise Dead(f"the guest does not take its payload: {e}") from e
-
-    def _run(self, command, disk, throwaway):
+    def run(self, command, disk, throwaway):
         ours, theirs = socket.socketpair()
         monitor, its = socket.socketpair()
+        # Nobody writes to the image, but User Mode Linux locks it for reading as a whole.
         command = [
-            *command,
-            "-drive", f"file={disk},if=none,id=root,format=qcow2,cache=unsafe,snapshot={throwaway}",
-            "-device", "virtio-blk-pci,drive=root",
+            *command, "-drive", f"file={disk},if=none,id=root,format=qcow2,cache=unsafe,"
+            f"snapshot={throwaway},backing.file.locking=off", "-device", "virtio-blk-pci,drive=root",
             "-chardev", f"socket,id=channel,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
             "-device", "virtserialport,chardev=channel,nr=1",
             "-chardev", f"socket,id=monitor,fd={its.fileno()}", "-mon", "chardev=monitor,mode=control",
         ]
         self.channel = ours
+        self.channel.settimeout(WARM)
         with theirs, its, open(self.console, "wb") as console:
             self.process = subprocess.Popen(
                 mortal(command), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
@@ -197,6 +183,30 @@ class Qemu(Guest):
         super().stop()
         if self.monitor is not None:
             self.monitor.lines.close()
+
+
+class Qemu(Machine):
+    """One that is resumed from the snapshot."""
+
+    def __init__(self, made, payload, directory):
+        super().__init__(made, payload, directory)
+        self.accelerator = accelerator(made)
+        self.saved = snapshot(made, self.accelerator)
+
+    def start(self):
+        try:
+            self.run([*machine(self.image, self.accelerator), *memory(self.saved / "ram", "off"),
+                      "-incoming", "defer"], self.saved / "disk.qcow2", "on")
+            self.monitor("migrate-incoming", uri=f"exec:cat {shlex.quote(str(self.saved / 'state'))}")
+            self.monitor.migrated()
+        except Dead as e:
+            raise Dead(f"{e}; if that stays so, remove {self.saved}\n{self.tail()}") from e
+        with open(self.payload, "rb") as payload:
+            self.send(f"go {time.time()} {os.fstat(payload.fileno()).st_size}")
+            try:
+                self.channel.sendfile(payload)
+            except OSError as e:
+                raise Dead(f"the guest does not take its payload: {e}") from e
 
 
 # ---- the snapshot ------------------------------------------------------------------
@@ -216,12 +226,11 @@ def save(made, accel, directory):
     base = os.path.relpath(made, directory)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{base}/root.ext4", disk],
                    check=True)
-    warm = Qemu(made, None, directory)
+    warm = Machine(made, None, directory)
     try:
-        warm._run([*machine(made, accel), *memory(directory / "ram", "on")], disk, "off")
-        stage = (HERE / "machine/stage.py").read_bytes()
-        warm.send(str(len(stage)))
-        warm.channel.sendall(stage)
+        warm.run([*machine(made, accel), *memory(directory / "ram", "on")], disk, "off")
+        stage = (HERE / "machine/stage.py").read_text()
+        warm.send(f"{len(stage.encode())}\n{stage.removesuffix(chr(10))}")
         if (line := warm.line(WARM)) != "warm":
             raise Dead(f"the guest says {line!r}")
         # It must be running now: one that has been stopped would resume stopped.

@@ -230,10 +230,24 @@ static void tell_times(const struct step *steps, const struct job *j, uint64_t s
         }
 }
 
+/* Where the group's memory is too little for it, it can be killed, whoever has called. */
+static pid_t make_first(struct job *j, uint64_t flags, bool moves)
+{
+        bool killable;
+        pid_t pid;
+
+        j->oom = j->process->oom;
+        killable = j->cgroup.fd >= 0 && oom_make_killable(j->host->proc_fd, &j->oom);
+        pid = clone_into(flags, SIGCHLD, moves ? -1 : j->cgroup.fd, &j->pidfd, NULL);
+        if (killable && pid != 0)
+                oom_make_unkillable(j->host->proc_fd);
+        return pid;
+}
+
 /* Returns 0, 1 if the child never ran, -1. */
 static int try_once(struct job *j, const struct spawn *how, struct err *e)
 {
-        bool moves = is_moved(j), between = how->between || moves, killable;
+        bool moves = is_moved(j), between = how->between || moves;
         uint64_t since;
         int pair[2], r;
         pid_t pid;
@@ -241,12 +255,7 @@ static int try_once(struct job *j, const struct spawn *how, struct err *e)
         if (prepare(j, pair, e) < 0)
                 return -1;
         since = relay_now();
-        j->oom = j->process->oom;
-        killable = j->cgroup.fd >= 0 && oom_make_killable(j->host->proc_fd, &j->oom);
-        pid = clone_into(between ? 0 : how->flags, SIGCHLD, moves ? -1 : j->cgroup.fd, &j->pidfd,
-                         NULL);
-        if (killable && pid != 0)
-                oom_make_unkillable(j->host->proc_fd);
+        pid = make_first(j, between ? 0 : how->flags, moves);
         j->sock = j->report = pid == 0 ? pair[1] : pair[0];
         close(pid == 0 ? pair[0] : pair[1]);
         if (pid < 0)

@@ -1,6 +1,7 @@
 """Bad configurations: each NAME.json is refused with the one line in NAME.txt,
 which says file:line:column, where in the document, the value, what was expected;
-and nothing is left behind. A file of raw bytes that is no JSON may be NAME.bin.
+and nothing is left behind. A file of raw bytes that is no JSON may be NAME.bin. Those
+called systemd-NAME are for that cgroup manager.
 
     tests/refuse/update NAME...    writes the .txt of new cases; read them."""
 
@@ -23,11 +24,13 @@ def test_refused(kenro, tmp_path, case):
     bundle = tmp_path / "bundle"
     (bundle / "rootfs").mkdir(parents=True)
     shutil.copy(case, bundle / "config.json")
-    line = kenro.fails("create", "--bundle", bundle, "c", placed=True)
+    manager = "systemd" if case.stem.startswith("systemd-") else "cgroupfs"
+    line = kenro.fails("--cgroup-manager", manager, "create", "--bundle", bundle, "c", placed=True)
     assert line.replace(str(tmp_path), "TMP") == case.with_suffix(".txt").read_text().rstrip("\n")
     assert kenro.ids() == []
     # the dry run says the same
-    assert kenro.fails("check", bundle, placed=True).split(": ", 1)[1] == line.split(": ", 1)[1]
+    dry = kenro.fails("--cgroup-manager", manager, "check", bundle, placed=True)
+    assert dry.split(": ", 1)[1] == line.split(": ", 1)[1]
 
 
 def test_a_missing_file(kenro, tmp_path):

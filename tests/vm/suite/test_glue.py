@@ -254,11 +254,38 @@ def test_a_unit_is_up_when_its_container_is_ready(web):
 
 # ---- an ordinary user -------------------------------------------------------------------
 
-def test_a_user_is_told_of_the_manager_that_is_delegated():
+@pytest.fixture
+def tester():
+    """tester(SCRIPT) runs it as the user, who has a manager of systemd's."""
     systemctl("start", "user@1000.service")
-    p = subprocess.run(["su", "tester", "-c", f"XDG_RUNTIME_DIR=/run/user/1000 {KENRO} doctor --json"],
-                       capture_output=True, text=True)
-    checks = {c["name"]: c for c in json.loads(p.stdout)["checks"]}
+    environment = ("XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus "
+                   "HOME=/home/tester")
+    return lambda script: command("su", "tester", "-c", f"export {environment}; cd; {script}")
+
+
+def checks_of(text):
+    return {c["name"]: c for c in json.loads(text)["checks"]}
+
+
+def test_a_user_is_told_of_the_manager_that_is_delegated(tester):
+    checks = checks_of(tester(f"{KENRO} doctor --json || :"))
     assert "user@.service is delegated" in checks["delegation"]["found"]
     assert checks["subids"]["status"] == "ok"
     assert checks["state"]["found"] == "/run/user/1000/kenro; will be made by the first container"
+
+
+def test_podmans_example_is_enough_for_one_user(podman, place, tester, image):
+    own = Path("/home/tester/.config/containers/containers.conf.d/kenro.conf")
+    tester(f"mkdir -p {own.parent}; rm -f {own}")
+    assert "kenro is not registered" in checks_of(tester(f"{KENRO} doctor --json || :"))["podman"]["found"]
+    tester(f"cp {EXAMPLES}/podman.conf {own}")
+    try:
+        assert checks_of(tester(f"{KENRO} doctor --json || :"))["podman"]["status"] == "ok"
+        assert "kenro is not registered" in finding("podman")[0]["found"]  # to root
+        tester(f"podman load --quiet --input {engines.ARCHIVE}")
+        tester(f"podman --runtime kenro run --detach --name web {image} sleep 1000")
+        assert tester("podman inspect --format '{{.OCIRuntime}}' web") == "kenro"
+        assert tester("podman exec web echo here") == "here"
+    finally:
+        tester("podman rm --force --time 0 web")
+        own.unlink()

@@ -74,6 +74,11 @@ static const char *unit_of(const char *prefix, const char *name, struct arena *a
                 len += (size_t)snprintf(unit + len, sizeof(unit) - len,
                                         strchr(UNIT_CHARS, c) ? "%c" : "\\x%02x", c);
         }
+        if (strcmp(unit, "init") == 0) {
+                /* It has no file, so systemd would take it for one that can be made. */
+                err_set(e, "linux.cgroupsPath: 'init.scope' is systemd's own");
+                return NULL;
+        }
         if (len + strlen(".scope") <= UNIT_BYTES_MAX)
                 return arena_printf(a, e, "%s.scope", unit);
         err_set(e, "linux.cgroupsPath: the unit's name would have %zu bytes; systemd takes %d",

@@ -115,6 +115,14 @@ static void a_container_is_no_slice(void **state)
                 strstr(error.text, "'pod.slice' is a slice, which holds units and no processes"));
 }
 
+static void systemds_own_scope_is_refused(void **state)
+{
+        (void)state;
+        assert_int_equal(planned("-.slice::init"), -1);
+        assert_string_equal(error.text, "linux.cgroupsPath: 'init.scope' is systemd's own");
+        assert_int_equal(planned("-.slice:x:init"), 0);
+}
+
 static void what_a_units_name_cannot_have_is_escaped_or_refused(void **state)
 {
         static const char *const bad[] = { "a/b", "a b", "a\nb", "\xc3\xa4", "a\x7f" };
@@ -202,6 +210,7 @@ int main(void)
                 cmocka_unit_test(the_form_is_shown_when_it_is_another),
                 cmocka_unit_test(a_slice_that_systemd_would_not_take_is_refused),
                 cmocka_unit_test(a_container_is_no_slice),
+                cmocka_unit_test(systemds_own_scope_is_refused),
                 cmocka_unit_test(what_a_units_name_cannot_have_is_escaped_or_refused),
                 cmocka_unit_test(a_name_that_systemd_could_not_keep_is_refused),
                 cmocka_unit_test(a_limit_of_few_processes_leaves_room_for_making_init),

@@ -162,17 +162,17 @@ static int make_path(const struct cgroup_plan *p, const struct host_cgroup *h, u
         return err_set(e, "cannot make the cgroup %s%s: it keeps vanishing", h->mount, p->path);
 }
 
-static int check_unused(const struct cgroup_plan *p, int fd, struct err *e)
+int cgroup_check_unused(int fd, const char *path, struct err *e)
 {
         char text[16];
 
         if (event(fd, "populated ") != 0 ||
             file_peek(fd, "cgroup.procs", text, sizeof(text)) != 0) {
-                err_set(e, "container's cgroup is not empty: %s", p->path);
+                err_set(e, "container's cgroup is not empty: %s", path);
                 return err_hint(e, "another container uses linux.cgroupsPath");
         }
         if (cgroup_is_frozen(fd))
-                return err_set(e, "container's cgroup unexpectedly frozen: %s", p->path);
+                return err_set(e, "container's cgroup unexpectedly frozen: %s", path);
         return 0;
 }
 
@@ -286,7 +286,7 @@ int cgroup_parent(const struct cgroup_plan *p, const struct host_cgroup *h,
                 err_sys(e, -r.fd, "cannot open the cgroup %s%s", h->mount, p->path);
         else
                 claimed = claim(r.fd, o, r.made, e);
-        if (claimed < 0 || check_unused(p, r.fd, e) < 0) {
+        if (claimed < 0 || cgroup_check_unused(r.fd, p->path, e) < 0) {
                 if (claimed > 0)
                         cgroup_release(r.fd);
                 cgroup_undo(p, h, r.made);

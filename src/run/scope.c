@@ -3,6 +3,7 @@
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
 #include "kenro/base/log.h"
+#include "kenro/part/cgroup_walk.h"
 #include "kenro/run/job.h"
 
 #include <errno.h>
@@ -33,6 +34,35 @@ static int find_group(struct job *j, char path[PATH_MAX], struct err *e)
         return 0;
 }
 
+/* systemd takes a directory that is there as it is, and ends all that is in it with the
+ * unit. Where a user's manager has its groups is not known before. */
+static int check_unused(const struct systemd_plan *p, const struct host_cgroup *cg, struct err *e)
+{
+        autoclose int fd = p->user ? -1 : cgroup_open(cg, p->path);
+
+        return fd < 0 ? 0 : cgroup_check_unused(fd, p->path, e);
+}
+
+static int is_other(pid_t pid, void *holder)
+{
+        return pid != *(const pid_t *)holder;
+}
+
+/* Nobody may be in there but the holder. Whoever is, must not be ended. */
+static int check_alone(struct job *j, const char *path, struct err *e)
+{
+        int r = cgroup_each_process(j->cgroup.fd, is_other, &j->systemd.holder);
+
+        if (r < 0)
+                return err_sys(e, -r, "cannot read the processes in the cgroup %s", path);
+        if (r == 0)
+                return 0;
+        fd_close(&j->cgroup.fd);
+        j->started = false;
+        err_set(e, "container's cgroup is not empty: %s", path);
+        return err_hint(e, "another container uses linux.cgroupsPath");
+}
+
 int scope_make(struct job *j, const struct host_cgroup *cg, struct err *e)
 {
         struct state *s = &j->container->state;
@@ -40,7 +70,8 @@ int scope_make(struct job *j, const struct host_cgroup *cg, struct err *e)
         struct arena a;
         struct stat st;
 
-        if (systemd_start(&j->systemd, &j->plan->systemd, e) < 0)
+        if (check_unused(&j->plan->systemd, cg, e) < 0 ||
+            systemd_start(&j->systemd, &j->plan->systemd, e) < 0)
                 return -1;
         j->started = true;
         if (find_group(j, path, e) < 0)
@@ -48,6 +79,8 @@ int scope_make(struct job *j, const struct host_cgroup *cg, struct err *e)
         j->cgroup.fd = cgroup_open(cg, path);
         if (j->cgroup.fd < 0)
                 return err_sys(e, -j->cgroup.fd, "cannot open the cgroup %s%s", cg->mount, path);
+        if (check_alone(j, path, e) < 0)
+                return -1;
         if (fstat(j->cgroup.fd, &st) < 0)
                 return err_sys(e, errno, "cannot stat the cgroup %s%s", cg->mount, path);
         if (arena_init(&a, sizeof(path), e) < 0)

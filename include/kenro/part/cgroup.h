@@ -60,6 +60,9 @@ void cgroup_sweep(const struct host_cgroup *h, const char *path);
 /* Remove again what cgroup_parent made, as far as it is empty. */
 void cgroup_undo(const struct cgroup_plan *p, const struct host_cgroup *h, unsigned made);
 
+/* Refuse the group PATH if it has processes, also below it, or is frozen. */
+int cgroup_check_unused(int cgroup_fd, const char *path, struct err *e);
+
 /* Open the group PATH. A descriptor, or -errno. */
 int cgroup_open(const struct host_cgroup *h, const char *path);
 

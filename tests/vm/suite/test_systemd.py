@@ -320,9 +320,50 @@ def test_after_an_oom_kill_there_is_room_for_the_next(kenro, bundle):
 def test_a_name_that_is_in_use_is_refused(kenro, bundle):
     pid = kenro.create(bundle)
     assert kenro.fails("--systemd-cgroup", "create", "--bundle", bundle, "d") == (
+        f"create d: container's cgroup is not empty: /system.slice/{UNIT} (another container uses "
+        "linux.cgroupsPath)")
+    assert kenro.ids() == ["c"] and read(group() / "cgroup.procs") == str(pid)
+
+
+def test_a_name_that_is_in_use_in_another_slice_is_refused(kenro, bundle):
+    pid = kenro.create(bundle)
+    c = config(*SLEEP)
+    c["linux"]["cgroupsPath"] = "user.slice:kt:c"
+    write_config(bundle, c)
+    assert kenro.fails("--systemd-cgroup", "create", "--bundle", bundle, "d") == (
         f"create d: systemd: cannot start {UNIT}: Unit {UNIT} was already loaded or has a fragment "
         "file. (another container uses linux.cgroupsPath)")
     assert kenro.ids() == ["c"] and read(group() / "cgroup.procs") == str(pid)
+
+
+@pytest.mark.parametrize("slice", ["-.slice", "system.slice"])
+def test_the_scope_of_systemd_itself_is_refused(kenro, bundle, slice):
+    """It has no file, and so systemd takes it for one that can be made."""
+    properties = ("Description", "MemoryMax", "TasksMax", "Slice", "Transient")
+    before = show("init.scope", *properties)
+    c = limited()
+    c["linux"]["cgroupsPath"] = f"{slice}::init"
+    write_config(bundle, c)
+    assert "'init.scope' is systemd's own" in kenro.fails("--systemd-cgroup", "create", "--bundle",
+                                                         bundle, "c")
+    assert show("init.scope", *properties) == before
+
+
+def test_a_group_with_processes_is_not_made_a_scope(kenro, bundle):
+    """systemd would take it, put the limits on its processes, and end them with the unit."""
+    c = config(*SLEEP)
+    c["linux"]["cgroupsPath"] = f"/system.slice/{UNIT}"
+    write_config(bundle, c)
+    kenro.ok("create", "--bundle", bundle, "other")
+    c["linux"]["cgroupsPath"] = "system.slice:kt:c"
+    c["linux"]["resources"]["memory"] = {"limit": 64 * MB}
+    write_config(bundle, c)
+    assert kenro.fails("--systemd-cgroup", "create", "--bundle", bundle, "c") == (
+        f"create c: container's cgroup is not empty: /system.slice/{UNIT} (another container uses "
+        "linux.cgroupsPath)")
+    assert kenro.ids() == ["other"] and units() == []
+    assert read(group() / "cgroup.procs") == str(kenro.pid("other"))
+    assert read(group() / "memory.max") == "max"
 
 
 def test_a_create_that_fails_leaves_no_unit(kenro, bundle):

@@ -58,7 +58,7 @@ static void merge_memory(struct spec_memory *to, const struct spec_memory *from)
         to->disable_oom_killer |= from->disable_oom_killer;
         to->check_before_update = from->check_before_update;
         /* Memory without limit and swap with one is what nobody means. */
-        if (from->limit.set && from->limit.v == -1 && !from->swap.set)
+        if (from->limit.set && from->limit.v == -1 && from->swap.v == 0)
                 to->swap = from->limit;
 }
 

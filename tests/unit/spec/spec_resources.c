@@ -71,6 +71,7 @@ static void memory_without_limit_takes_swap_along(void **state)
 
         (void)state;
         assert_true(holds(merged(old, "{'memory':{'limit':-1}}"), "'limit':-1,'swap':-1"));
+        assert_true(holds(merged(old, "{'memory':{'limit':-1,'swap':0}}"), "'limit':-1,'swap':-1"));
         assert_true(
                 holds(merged(old, "{'memory':{'limit':-1,'swap':30}}"), "'limit':-1,'swap':30"));
         assert_true(holds(merged(old, "{'memory':{'limit':15}}"), "'limit':15,'swap':20"));

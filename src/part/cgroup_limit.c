@@ -4,6 +4,7 @@
 #include "kenro/base/file.h"
 #include "kenro/base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,8 +249,30 @@ static char *old_value(struct arena *a, const struct cgroup_limit *l, const char
         return arena_printf(a, e, "%.*s%s", (int)len, l->value, no_line(l->file));
 }
 
+/* As the kernel reads it: values of unified may have a unit. */
+static uint64_t number(const char *text)
+{
+        static const char units[] = "kmgtpe";
+        char *end;
+        uint64_t n = strtoull(text, &end, 0);
+        const char *unit = isalpha((unsigned char)*end)
+                                   ? strchr(units, tolower((unsigned char)*end))
+                                   : NULL;
+        unsigned shift = unit ? (unsigned)(unit - units + 1) * 10 : 0;
+
+        return strncmp(text, "max", 3) == 0 || n > UINT64_MAX >> shift ? UINT64_MAX : n << shift;
+}
+
+/* What FILE says now, 0 if that is nothing. */
+static uint64_t current(const struct cgroup_limit_group *g, const char *file)
+{
+        char text[32];
+
+        return file_peek(g->fd, file, text, sizeof(text)) > 0 ? number(text) : 0;
+}
+
 /* Note what stands where L goes. */
-static int note(struct cgroup_limit_group *g, const struct cgroup_limit *l, struct err *e)
+static int note_one(struct cgroup_limit_group *g, const struct cgroup_limit *l, struct err *e)
 {
         char text[VALUE_BYTES];
         struct cgroup_limit old = *l, *at;
@@ -270,6 +293,19 @@ static int note(struct cgroup_limit_group *g, const struct cgroup_limit *l, stru
         return 0;
 }
 
+/* A group that is idle no more has the usual weight, and one that is has none. */
+static int note(struct cgroup_limit_group *g, const struct cgroup_limit *l, struct err *e)
+{
+        static const char idle[] = "cpu.idle", file[] = "cpu.weight";
+        const struct cgroup_limit weight = { .field = l->field, .file = file, .value = "" };
+
+        if (strcmp(l->file, file) == 0 && current(g, idle) == 1)
+                return 0;
+        if (strcmp(l->file, idle) == 0 && current(g, idle) == 0 && note_one(g, &weight, e) < 0)
+                return -1;
+        return note_one(g, l, e);
+}
+
 void cgroup_limit_undo(const struct cgroup_limit_group *g)
 {
         struct err e;
@@ -277,19 +313,6 @@ void cgroup_limit_undo(const struct cgroup_limit_group *g)
         for (size_t i = g->undo.n; i > 0; i--)
                 if (put(&g->undo.v[i - 1], g, &e) < 0)
                         log_warn("%s", e.text);
-}
-
-static uint64_t number(const char *text)
-{
-        return strncmp(text, "max", 3) == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
-}
-
-/* What FILE says now, 0 if that is nothing. */
-static uint64_t current(const struct cgroup_limit_group *g, const char *file)
-{
-        char text[32];
-
-        return file_peek(g->fd, file, text, sizeof(text)) > 0 ? number(text) : 0;
 }
 
 static int check_usage(const struct cgroup_limit_plan *p, const struct cgroup_limit_group *g,

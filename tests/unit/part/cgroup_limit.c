@@ -248,6 +248,24 @@ static void what_was_there_can_be_put_back_later(void **state)
         assert_string_equal(now("a/c/memory.max"), "8192\n");
 }
 
+static void a_group_that_was_not_idle_has_its_weight_again(void **state)
+{
+        (void)state;
+        group.arena = test_arena();
+        at("a/c/cpu.idle", "0\n");
+        at("a/c/cpu.weight", "59\n");
+        assert_int_equal(PUT({ "f", "cpu.idle", "1", NULL, NULL, 0 },
+                             { "f", "memory.max", "1", NULL, NULL, 0 }),
+                         -1);
+        assert_int_equal(group.undo.n, 2); /* the last of them is put back first */
+        assert_string_equal(group.undo.v[0].file, "cpu.weight");
+        assert_string_equal(group.undo.v[0].value, "59");
+        assert_string_equal(group.undo.v[1].file, "cpu.idle");
+        at("a/c/cpu.idle", "1\n");
+        assert_int_equal(PUT({ "f", "cpu.weight", "7", NULL, NULL, 0 }), 0);
+        assert_int_equal(group.undo.n, 0);
+}
+
 static void less_memory_needs_room_in_swap_first(void **state)
 {
         (void)state;
@@ -298,6 +316,8 @@ static void a_limit_below_what_is_used_is_refused_if_that_is_asked(void **state)
                             "memory.swap: rejecting 99 for memory.swap.max, it uses 100 "
                             "now (memory.checkBeforeUpdate)");
         assert_string_equal(now("a/c/memory.max"), "max\n");
+        assert_int_equal(PUT_CHECKED({ "unified", "memory.max", "4K", NULL, NULL, 0 }), -1);
+        assert_int_equal(PUT_CHECKED({ "unified", "memory.max", "5K", NULL, NULL, 0 }), 0);
         assert_int_equal(PUT({ "memory.limit", "memory.max", "4999", NULL, NULL, 0 }), 0);
 }
 
@@ -319,6 +339,7 @@ int main(void)
                 TEST(cpus_that_nobody_has_are_refused),
                 TEST(a_group_in_use_is_as_before_after_a_failure),
                 TEST(what_was_there_can_be_put_back_later),
+                TEST(a_group_that_was_not_idle_has_its_weight_again),
                 TEST(less_memory_needs_room_in_swap_first),
                 TEST(a_burst_is_written_while_the_quota_holds_it),
                 TEST(a_limit_below_what_is_used_is_refused_if_that_is_asked),

@@ -46,7 +46,7 @@ def test_swap_stays_what_is_left_of_it(run):
     assert values("memory.max", "memory.swap.max") == [str(32 * MIB), str(96 * MIB)]
     update(kenro, memory={"swap": 64 * MIB})
     assert values("memory.max", "memory.swap.max") == [str(32 * MIB), str(32 * MIB)]
-    update(kenro, memory={"limit": -1})
+    update(kenro, memory={"limit": -1, "swap": 0})
     assert values("memory.max", "memory.swap.max") == ["max", "max"]
 
 
@@ -80,6 +80,13 @@ def test_what_containerd_sends_is_fine(run):
            hugepageLimits=[], unified={"memory.oom.group": "1"})
     assert values("memory.max", "memory.swap.max", "cpu.weight", "cpu.max", "memory.oom.group") == \
         [str(48 * MIB), "0", "35", "max 100000", "1"]
+
+
+def test_a_failed_update_to_idle_leaves_the_weight(run):
+    kenro = run(cpu={"shares": 512})
+    kenro.fails("update", "-r", "-", "c", input=json.dumps({
+        "cpu": {"idle": 1}, "unified": {"pids.max": "much"}}))
+    assert values("cpu.idle", "cpu.weight") == ["0", "59"]
 
 
 def test_a_failed_update_leaves_all_as_it_was(run, disk):

@@ -187,6 +187,44 @@ static void warn_of_kernel(const struct spec_memory *m)
                 log_warn("memory.kernel: ignored, the kernel has given it up");
 }
 
+/* What unified says is written last. A field that is asked for now takes the place of an
+ * older unified for the same file; it would be lost without a word. */
+static int drop_unified(const struct spec_resources *old, const struct cgroup_limit_plan *asked,
+                        struct arena *a, struct spec_resources *ret, struct err *e)
+{
+        struct spec_resources r = *old;
+
+        r.unified = (struct pairs){ 0 };
+        for (size_t i = 0; i < old->unified.n; i++) {
+                struct json_pair *to;
+
+                if (cgroup_limit_replaces(asked, old->unified.v[i].key))
+                        continue;
+                to = arena_push(a, &r.unified.v, &r.unified.n, sizeof(*to), e);
+                if (!to)
+                        return -1;
+                *to = old->unified.v[i];
+        }
+        *ret = r;
+        return 0;
+}
+
+/* CHANGE on top of OLD. */
+static int merge(const struct spec_resources *old, const struct spec_resources *change,
+                 struct arena *a, struct spec_resources *now, struct err *e)
+{
+        const struct cgroup_limit_input in = { .resources = change,
+                                               .update = true,
+                                               .partial = true };
+        struct cgroup_limit_plan asked;
+        struct spec_resources kept = { 0 };
+
+        if (cgroup_limit_plan(&in, a, &asked, e) < 0 ||
+            (old && drop_unified(old, &asked, a, &kept, e) < 0))
+                return -1;
+        return spec_merge_resources(&kept, change, a, now, e);
+}
+
 /* What CHANGE asks for, on top of OLD: NOW. The rules are those of create. */
 static int plan_changes(const struct spec_resources *const r[3], bool scope, struct arena *a,
                         struct cgroup_limit_plan *ret, struct err *e)
@@ -246,7 +284,7 @@ static int put_in_force(struct container *c, const struct host_cgroup *cg,
         struct err ignored;
 
         group.fd = fd;
-        if (fd < 0 || !now || spec_merge_resources(old, change, a, now, e) < 0 ||
+        if (fd < 0 || !now || merge(old, change, a, now, e) < 0 ||
             plan_changes(r, c->state.unit != NULL, a, &plan, e) < 0 ||
             cgroup_limit_parent(&plan, &group, e) < 0)
                 return -1;

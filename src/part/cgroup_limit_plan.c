@@ -527,6 +527,28 @@ static bool has(const struct cgroup_limit_plan *p, const struct cgroup_limit *l,
         return false;
 }
 
+static bool is_keyed(const char *file)
+{
+        return strncmp(file, "io.", 3) == 0 || strcmp(file, "rdma.max") == 0;
+}
+
+bool cgroup_limit_replaces(const struct cgroup_limit_plan *p, const char *file)
+{
+        for (size_t i = 0; i < p->n && !is_keyed(file); i++)
+                if (strcmp(p->v[i].file, file) == 0)
+                        return true;
+        return false;
+}
+
+/* A group that is idle no more has the usual weight, whatever it had before. */
+static bool wakes(const struct cgroup_limit_plan *p)
+{
+        for (size_t i = 0; i < p->n; i++)
+                if (strcmp(p->v[i].file, "cpu.idle") == 0 && strcmp(p->v[i].value, "0") == 0)
+                        return true;
+        return false;
+}
+
 int cgroup_limit_changes(const struct cgroup_limit_plan *old, const struct cgroup_limit_plan *asked,
                          const struct cgroup_limit_plan *now, struct arena *a,
                          struct cgroup_limit_plan *ret, struct err *e)
@@ -536,7 +558,8 @@ int cgroup_limit_changes(const struct cgroup_limit_plan *old, const struct cgrou
         for (size_t i = 0; i < now->n; i++) {
                 struct cgroup_limit *l;
 
-                if (!has(asked, &now->v[i], false) && has(old, &now->v[i], true))
+                if (!has(asked, &now->v[i], false) && has(old, &now->v[i], true) &&
+                    !(strcmp(now->v[i].file, "cpu.weight") == 0 && wakes(asked)))
                         continue;
                 l = arena_push(a, &r.v, &r.n, sizeof(*l), e);
                 if (!l)

@@ -47,6 +47,10 @@ int cgroup_limit_plan(const struct cgroup_limit_input *in, struct arena *a,
 /* The first limit, which needs a group; NULL if there is only what lifts some. */
 const struct cgroup_limit *cgroup_limit_first(const struct cgroup_limit_plan *p);
 
+/* Whether P says all of FILE, so that an older value in unified is not in force any more;
+ * files with a line for each device are never said whole. */
+bool cgroup_limit_replaces(const struct cgroup_limit_plan *p, const char *file);
+
 /* What an update has to write: of NOW, the plan of all that is to be in force, what
  * ASKED writes too, and what is otherwise in OLD. */
 int cgroup_limit_changes(const struct cgroup_limit_plan *old, const struct cgroup_limit_plan *asked,

@@ -413,6 +413,24 @@ static void an_update_writes_what_it_asks_for_and_what_follows(void **state)
         assert_string_equal(changes("{'cpu':{'shares':3,'idle':1}}", "{'cpu':{'idle':0}}",
                                     "{'cpu':{'shares':3,'idle':0}}"),
                             "?cpu.idle=0;cpu.weight=2");
+        /* the kernel gives the usual one when idle ends */
+        assert_string_equal(changes("{'cpu':{'idle':1},'unified':{'cpu.weight':'9'}}",
+                                    "{'cpu':{'idle':0}}",
+                                    "{'cpu':{'idle':0},'unified':{'cpu.weight':'9'}}"),
+                            "?cpu.idle=0;cpu.weight=9");
+}
+
+static void a_change_replaces_whole_files(void **state)
+{
+        const struct cgroup_limit_input in = { .update = true };
+        struct cgroup_limit_plan p =
+                plan_of(in, "{'pids':{'limit':5},'blockIO':{'throttleReadBpsDevice':"
+                            "[{'major':8,'minor':0,'rate':1}]}}");
+
+        (void)state;
+        assert_true(cgroup_limit_replaces(&p, "pids.max"));
+        assert_false(cgroup_limit_replaces(&p, "memory.max"));
+        assert_false(cgroup_limit_replaces(&p, "io.max"));
 }
 
 static void nothing_but_lifted_limits_is_no_limit(void **state)
@@ -490,6 +508,7 @@ int main(void)
                 cmocka_unit_test(what_only_version_1_had_is_refused),
                 cmocka_unit_test(an_update_names_the_fields_of_its_document),
                 cmocka_unit_test(a_part_of_an_update_stands_by_itself),
+                cmocka_unit_test(a_change_replaces_whole_files),
                 cmocka_unit_test(an_update_writes_what_it_asks_for_and_what_follows),
                 cmocka_unit_test(nothing_but_lifted_limits_is_no_limit),
                 cmocka_unit_test(weights_are_those_of_the_formula),

@@ -59,6 +59,18 @@ def test_idle_and_back_keeps_the_weight(run):
     assert values("cpu.idle", "cpu.weight") == ["0", "174"]
 
 
+def test_what_is_asked_for_replaces_an_older_unified(run):
+    kenro = run(pids={"limit": 90}, unified={"pids.max": "50", "memory.high": str(64 * MIB)})
+    assert value("pids.max") == "50"
+    update(kenro, pids={"limit": 40})
+    update(kenro, cpu={"shares": 512})
+    assert values("pids.max", "memory.high") == ["40", str(64 * MIB)]
+    update(kenro, pids={"limit": 30}, unified={"pids.max": "20"})
+    assert value("pids.max") == "20"
+    update(kenro, memory={"limit": 96 * MIB})
+    assert values("pids.max", "memory.high") == ["20", str(64 * MIB)]
+
+
 def test_only_what_is_asked_for_is_touched(run):
     """Somebody else has changed the other."""
     kenro = run(memory={"limit": 64 * MIB}, pids={"limit": 64})

@@ -76,6 +76,8 @@ static bool has_dotdot(const char *path)
 /* The group PATH below the container's own, which somebody has made. */
 static int open_group(const struct exec_input *in, const char *path, struct err *e)
 {
+        autoclose int own = -1;
+        struct host_cgroup top;
         char below[PATH_MAX];
         int fd, n;
 
@@ -89,9 +91,16 @@ static int open_group(const struct exec_input *in, const char *path, struct err 
                                "--cgroup: bad sub cgroup path '%.100s': it leaves the "
                                "container's cgroup",
                                path);
-        n = snprintf(below, sizeof(below), "%s/%s", in->container->state.cgroup, path);
-        fd = (size_t)n < sizeof(below) ? cgroup_open(in->cgroup, below) : -ENAMETOOLONG;
-        return fd < 0 ? err_sys(e, -fd, "--cgroup: cannot open the group %.200s", below) : fd;
+        own = container_cgroup(in->container, in->cgroup, e);
+        if (own < 0)
+                return err_in(e, "--cgroup");
+        top = (struct host_cgroup){ .fd = own };
+        n = snprintf(below, sizeof(below), "/%s", path + strspn(path, "/"));
+        fd = (size_t)n < sizeof(below) ? cgroup_open(&top, below) : -ENAMETOOLONG;
+        if (fd < 0)
+                return err_sys(e, -fd, "--cgroup: cannot open the group %.200s%.200s",
+                               in->container->state.cgroup, below);
+        return fd;
 }
 
 static const struct spawn how = { .steps = exec_steps };
@@ -113,13 +122,15 @@ static int spawn_in_group(struct job *j, const struct exec_input *in, struct err
 static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
 {
         const char *path = in->container->state.cgroup;
+        struct err ignored;
         int r;
 
         if (in->group && *in->group)
                 return spawn_in_group(j, in, e);
         if (!path[0] && in->host->rootless)
                 return spawn(j, &how, e); /* it has not the right to init's */
-        j->cgroup.fd = path[0] ? cgroup_open(in->cgroup, path) : -ENOENT;
+        /* Init may have been moved, and the path be another container's by now. */
+        j->cgroup.fd = path[0] ? container_cgroup(in->container, in->cgroup, &ignored) : -ENOENT;
         r = j->cgroup.fd < 0 ? -1 : spawn(j, &how, e);
         if (r == 0 || j->pid != 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
                 return r;

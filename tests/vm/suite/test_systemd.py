@@ -294,6 +294,45 @@ def test_a_container_does_not_touch_its_successor_of_the_same_name(kenro, bundle
     assert kenro.status("second") == "created" and units() == [UNIT]
 
 
+def test_exec_does_not_go_into_the_successor_of_its_scope(kenro, bundle):
+    """Somebody has moved init, and so the scope has gone."""
+    pid = kenro.create(bundle, id="first", name="c")
+    kenro.ok("start", "first")
+    other = cgroup_mount() / "kt-other"
+    other.mkdir()
+    (other / "cgroup.procs").write_text(str(pid))
+    wait_until(lambda: units() == [])
+    kenro.create(bundle, id="second", name="c")
+    out = kenro.ok("exec", "first", "/bin/cat", "/proc/self/cgroup")
+    assert "--cgroup: " in kenro.fails("exec", "--cgroup", "/", "first", "/bin/true")
+    kenro.ok("delete", "--force", "first")
+    other.rmdir()
+    assert out == "0::/../../kt-other\n" and kenro.status("second") == "created"
+
+
+def test_without_a_pid_namespace_of_its_own_all_of_it_ends(kenro, bundle):
+    """Also when init is gone, with groups below, frozen."""
+    c = config("/bin/sh", "-c", "sleep 1000 & exec sleep 1001")
+    c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] != "pid"]
+    kenro.create(bundle, c)
+    kenro.ok("start", "c")
+    wait_until(lambda: len(read(group() / "cgroup.procs").split()) == 2)
+    kenro.ok("kill", "c", "KILL")
+    kenro.wait_for("c", "stopped")
+    kenro.ok("delete", "c")
+    pid = kenro.create(bundle, c)
+    kenro.ok("start", "c")
+    wait_until(lambda: len(read(group() / "cgroup.procs").split()) == 2)
+    os.kill(pid, signal.SIGKILL)
+    kenro.wait_for("c", "stopped")
+    (group() / "below/further").mkdir(parents=True)
+    (group() / "below/further/cgroup.procs").write_text(read(group() / "cgroup.procs").split()[-1])
+    (group() / "cgroup.freeze").write_text("1")
+    assert units() == [UNIT]
+    kenro.ok("delete", "c")
+    assert units() == [] and not group().exists()
+
+
 def test_what_has_failed_and_stayed_is_reset(kenro, bundle):
     c = config(*SLEEP)
     c["annotations"] = {"org.systemd.property.CollectMode": "'inactive'",

@@ -78,11 +78,15 @@ class Guest:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode(errors="replace").rstrip("\r")
 
-    def tail(self, lines=80):
-        """The end of what the console has shown."""
+    def shown(self):
+        """How much the console has shown."""
+        return self.console.stat().st_size if self.console.exists() else 0
+
+    def tail(self, since=0, lines=80):
+        """The end of what the console has shown, since it had shown so much."""
         if not self.console.exists():
             return ""
-        text = self.console.read_bytes()[-16384:].decode(errors="replace")
+        text = self.console.read_bytes()[since:][-16384:].decode(errors="replace")
         return "\n".join(re.sub(r"\x1b\[[0-9;:?!]*[a-zA-Z]|\r", "", text).splitlines()[-lines:])
 
     def stop(self):

@@ -41,6 +41,7 @@ def cached(name, inputs, make):
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{path.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.set_inheritable(lock.fileno(), True)  # a build that has lost its parent holds it still
         if not path.exists():
             begin = time.monotonic()
             print(f"building {path.name} ...", file=sys.stderr, flush=True)
@@ -74,4 +75,5 @@ def image():
     if missing:
         raise FileNotFoundError(f"no {' '.join(missing)}: tests/lib/packages installs what make test-vm needs")
     return cached("image", [HERE / "image", HERE.parent / "lib/busybox-rootfs"],
-                  lambda d: subprocess.run([HERE / "image/make", d], check=True, stdin=subprocess.DEVNULL))
+                  lambda d: subprocess.run([HERE / "image/make", d], check=True, close_fds=False,
+                                           stdin=subprocess.DEVNULL))

@@ -1,6 +1,7 @@
 """What a test comes to in a guest is what the host reports; and what is built for guests is
 built once. These run on the host."""
 
+import fcntl
 import os
 import re
 import select
@@ -18,7 +19,7 @@ import image
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE / "samples"
-LIMIT = 240  # seconds for a session with a guest
+LIMIT = 400  # seconds for a session with a guest
 
 # The most specific thing that was said of each test of samples/outcomes.py.
 OUTCOMES = {
@@ -41,6 +42,12 @@ OUTCOMES = {
 }
 
 
+@pytest.fixture(scope="module")
+def built():
+    """So that building it takes no session's time."""
+    return image.image()
+
+
 def session(tmp_path, *args):
     """What a session of tests/vm/run prints, and {test: [what it came to]}."""
     report = tmp_path / "report.xml"
@@ -53,7 +60,7 @@ def session(tmp_path, *args):
     return p.stdout, found
 
 
-def test_the_host_reports_what_a_test_came_to(tmp_path):
+def test_the_host_reports_what_a_test_came_to(built, tmp_path):
     out, found = session(tmp_path, SAMPLES / "outcomes.py")
     assert found.keys() == OUTCOMES.keys(), out
     for name, expected in OUTCOMES.items():
@@ -62,7 +69,7 @@ def test_the_host_reports_what_a_test_came_to(tmp_path):
     assert "a word before" in out and "much much" in out
 
 
-def test_a_guest_that_dies_fails_the_rest_of_its_file_alone(tmp_path):
+def test_a_guest_that_dies_fails_the_rest_of_its_file_alone(built, tmp_path):
     out, found = session(tmp_path, SAMPLES / "dies.py", "test_host.py::test_systemd_runs_the_machine")
     assert found["lives"] == found["systemd_runs_the_machine"] == ["passed"]
     assert found["kills_the_guest"] == ["failure: the guest has ended, status 134"]
@@ -70,7 +77,7 @@ def test_a_guest_that_dies_fails_the_rest_of_its_file_alone(tmp_path):
     assert "the last words" in out
 
 
-def test_no_guest_outlives_its_host(tmp_path):
+def test_no_guest_outlives_its_host(built, tmp_path):
     def guests():
         found = subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True, check=True).stdout
         return [line for line in found.splitlines() if str(tmp_path) in line and "linux.uml" in line]
@@ -148,3 +155,20 @@ def test_what_nobody_has_used_for_long_is_removed(cache):
     new = image.cached("thing", ["new"], lambda d: None)
     found = sorted(p.name for p in cache.iterdir() if not re.search(r"\.lock$", p.name))
     assert found == sorted(p.name for p in (recent, other, new))
+
+
+def test_a_build_that_has_lost_its_parent_is_waited_for(cache):
+    """Two builds in one place would make one that is broken."""
+    script = ("import image, subprocess, sys; image.CACHE = __import__('pathlib').Path(sys.argv[1]);"
+              "image.cached('thing', ['a'], lambda d: subprocess.run(['sh', '-c', 'echo begun; read line'],"
+              "close_fds=False))")
+    p = subprocess.Popen([sys.executable, "-c", script, cache], cwd=HERE, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert p.stdout.readline() == "begun\n"
+    p.kill()
+    p.wait()
+    with open(next(cache.glob("thing-*.lock"))) as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        p.stdin.close()
+        fcntl.flock(lock, fcntl.LOCK_EX)

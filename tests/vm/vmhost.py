@@ -155,6 +155,7 @@ class Host:
         self.tier = tier
         self.machine = None
         self.boots = 0
+        self.shown = 0
         self.failed_file = None
 
     @pytest.hookimpl(trylast=True)
@@ -222,8 +223,10 @@ class Host:
     def reports(self, item):
         """The reports of a test; of one that the guest cannot run, that it failed."""
         heard = False
+        self.shown = 0  # by the console, before this test
         try:
             self.send(item)
+            self.shown = self.machine.guest.shown()
             mark = item.get_closest_marker("limit")
             for said in self.machine.reports(item.nodeid, mark.args[0] if mark else LIMIT):
                 heard = True
@@ -231,7 +234,7 @@ class Host:
             if not heard:
                 yield self.failure(item, f"the guest has not run it:\n{self.machine.output}")
         except guest.Dead as e:
-            self.failed_file = item.path
+            self.failed_file, self.shown = item.path, 0
             yield self.failure(item, str(e))
             self.stop()
 
@@ -244,7 +247,7 @@ class Host:
             longrepr = Failure(said["text"], said["message"], str(item.path))
         sections = [tuple(s) for s in said["sections"]]
         if said["outcome"] == "failed" and self.machine:
-            sections.append(("the guest's console", self.machine.guest.tail()))
+            sections.append(("the guest's console", self.machine.guest.tail(self.shown)))
         report = pytest.TestReport(item.nodeid, item.location, dict.fromkeys(item.keywords, 1),
                                    said["outcome"], longrepr, said["when"], sections, said["duration"])
         if "xfail" in said:

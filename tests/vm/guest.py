@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 
+from mortal import mortal
+
 TIERS = {"fast": ("uml", "Uml"), "full": ("qemu", "Qemu")}
 
 
@@ -16,12 +18,6 @@ def tier(name):
     """The class of the guests of a tier."""
     module, cls = TIERS[name]
     return getattr(importlib.import_module(module), cls)
-
-
-def mortal(command):
-    """COMMAND, to be killed when this process ends, however it ends."""
-    check = '[ "$PPID" = "$0" ] && exec "$@"'  # it may have ended already
-    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", check, str(os.getpid()), *map(str, command)]
 
 
 class Dead(Exception):

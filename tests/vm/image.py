@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from mortal import mortal
+
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("KENRO_VM_CACHE") or Path.home() / ".cache/kenro/vm")
 KEEP = 14 * 24 * 3600  # seconds an artefact stays that nobody uses
@@ -57,7 +59,6 @@ def cached(name, inputs, make):
 
 
 def remove(path):
-    # A build that was killed may have left a mount in its tree.
     subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
 
 
@@ -75,5 +76,10 @@ def image():
     if missing:
         raise FileNotFoundError(f"no {' '.join(missing)}: tests/lib/packages installs what make test-vm needs")
     return cached("image", [HERE / "image", HERE.parent / "lib/busybox-rootfs"],
-                  lambda d: subprocess.run([HERE / "image/make", d], check=True, close_fds=False,
-                                           stdin=subprocess.DEVNULL))
+                  lambda d: build([HERE / "image/make", d]))
+
+
+def build(command):
+    """Run COMMAND: its mounts and its processes do not outlive it, nor this process."""
+    namespaces = ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
+    subprocess.run(mortal([*namespaces, *command]), check=True, close_fds=False, stdin=subprocess.DEVNULL)

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 import image
-from guest import Dead, Guest, mortal
+from guest import Dead, Guest
+from mortal import mortal
 
 HERE = Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"

@@ -28,7 +28,7 @@ MEMORY = "2048M"
 RUNS = b"kenro runs"  # machine/init says so to who probes
 PROBE = 5    # seconds for a kernel to come up with KVM, or KVM is none
 WARM = 600   # seconds for all that precedes the snapshot
-RESUME = 60  # seconds for what qemu does itself
+RESUME = 180  # seconds for what qemu does itself
 
 # Without cx16=off kernels panic early on a loaded machine: qemu 7.2 emulates it badly.
 ACCELERATORS = {

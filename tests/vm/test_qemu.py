@@ -2,6 +2,7 @@
 on the host."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -105,6 +106,13 @@ def test_what_a_guest_writes_is_its_own(tmp_path, made):
         with machine(tmp_path) as m:
             assert told(m, script) == "here\n"
     assert before == {p: (p.stat().st_mtime_ns, p.stat().st_blocks) for p in before}
+
+
+def test_a_guest_of_the_other_tier_may_have_the_image_locked(tmp_path, made):
+    with open(made / "root.ext4", "rb") as reader:
+        fcntl.lockf(reader, fcntl.LOCK_SH)
+        with machine(tmp_path) as m:
+            assert told(m, "echo runs") == "runs\n"
 
 
 def test_a_guest_that_ends_is_noticed(tmp_path):

@@ -27,8 +27,8 @@ NEEDED = (QEMU, "qemu-img", "debugfs", "cpio", "setpriv", "busybox")
 MEMORY = "2048M"
 RUNS = b"kenro runs"  # machine/init says so to who probes
 PROBE = 5    # seconds for a kernel to come up with KVM, or KVM is none
-WARM = 600   # seconds for all that precedes the snapshot
-RESUME = 180  # seconds for what qemu does itself
+WARM = 600   # seconds for each step that precedes the snapshot
+RESUME = 180  # for what qemu does itself
 
 # Without cx16=off kernels panic early on a loaded machine: qemu 7.2 emulates it badly.
 ACCELERATORS = {
@@ -232,7 +232,9 @@ def save(made, accel, directory):
         warm.run([*machine(made, accel), *memory(directory / "ram", "on")], disk, "off")
         stage = (HERE / "machine/stage.py").read_text()
         warm.send(f"{len(stage.encode())}\n{stage.removesuffix(chr(10))}")
-        if (line := warm.line(WARM)) != "warm":
+        while (line := warm.line(WARM)).startswith("step "):
+            pass
+        if line != "warm":
             raise Dead(f"the guest says {line!r}")
         # It must be running now: one that has been stopped would resume stopped.
         warm.monitor("migrate", uri=f"exec:cat >{shlex.quote(str(directory / 'state'))}")

@@ -47,7 +47,9 @@ def warm_up():
 def shell(script):
     begin = time.monotonic()
     subprocess.run(["sh", "-euc", script], check=True, stdin=subprocess.DEVNULL)
-    print(f"<4>{time.monotonic() - begin:.1f} s: {script.strip().splitlines()[0]}", flush=True)
+    step = f"{time.monotonic() - begin:.1f} s: {script.strip().splitlines()[0]}"
+    print(f"<4>{step}", flush=True)  # 4 is a warning, which the console has
+    os.write(CHANNEL, f"step {step}\n".encode())
 
 
 def main():

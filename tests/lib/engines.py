@@ -21,6 +21,13 @@ AS_TESTER = (
 TIMEOUT = 120 * float(os.environ.get("KENRO_SCALE", "1"))  # seconds, for one command
 
 
+# A memory hog whose shell goes on until SIGTERM, and then ends as the hog did. systemd
+# removes the group of who has ended, often before the engine has looked into it,
+# whichever the runtime.
+HOG = ("dd if=/dev/zero of=/dev/null bs=200M count=1; s=$?; sleep 1000 & "
+       "trap \"kill $!; exit $s\" TERM; wait")
+
+
 class Engine:
     """The command line of an engine whose containers RUNTIME makes."""
 
@@ -87,6 +94,12 @@ class Podman(Engine):
 
     def remove(self, *names):
         self.ok("rm", "--force", "--time", "0", *names)
+
+
+    def group(self, name):
+        """The cgroup that has the limits of a running container. crun has one more below."""
+        path = Path(f"/proc/{self.inspect(name)['State']['Pid']}/cgroup").read_text().strip().removeprefix("0::/")
+        return Path("/sys/fs/cgroup", path.removesuffix("/container"))
 
 
 class RootlessPodman(Podman):

@@ -166,11 +166,14 @@ class Ctr(Engine):
 
 ENGINES = {"podman": Podman, "docker": Docker, "ctr": Ctr}
 OURS = r"[0-9a-f]{64}|libpod-|/ctr-"  # what containers' groups and mounts are called by
-MONITORS = "conmon containerd-shim docker-proxy pasta slirp4netns".split()
+MONITORS = "conmon containerd-shim docker-proxy pasta slirp4netns kenro crun runc".split()
+# Where runtimes and shims keep what they know of containers.
+STATE = ("/run/docker/runtime-runc/moby", "/run/containerd/runc/default", "/run/containerd/io.containerd.runtime.v2.task/moby",
+         "/run/containerd/io.containerd.runtime.v2.task/default", "/run/kenro", "/run/crun", "/run/runc")
 
 
 def traces():
-    """What containers are seen by on the host: groups, mounts, and their monitors."""
+    """What containers are seen by on the host: groups, mounts, their monitors, and what is kept of them."""
     groups = [os.path.join(path, d) for path, dirs, _ in os.walk("/sys/fs/cgroup") for d in dirs]
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     names = [p.read_text().strip() for p in Path("/proc").glob("[0-9]*/comm") if p.exists()]
@@ -178,6 +181,7 @@ def traces():
         "groups": sorted(g for g in groups if re.search(OURS, g)),
         "mounts": sorted(m for m in mounts if re.search(OURS, m)),
         "monitors": sorted(n for n in names if n.startswith(tuple(MONITORS))),
+        "state": sorted(str(entry) for path in STATE for entry in Path(path).glob("*")),
     }
 
 

@@ -172,3 +172,16 @@ def test_a_build_whose_parent_is_killed_ends_and_leaves_no_mount(cache, tmp_path
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     made = image.cached("thing", ["a"], lambda d: (d / "whole").touch())
     assert os.listdir(made) == ["whole"]
+
+
+def test_the_table_shows_where_kenro_is_worse(tmp_path):
+    case = '<testcase classname="vm.suite.test_docker_daemon" name="test_{}"{}</testcase>'
+    cases = [("it_runs[kenro]", ">"), ("it_runs[runc]", ">"), ("it_stops[kenro-now]", "><failure/>"),
+             ("it_stops[runc-now]", ">"), ("it_fails[kenro]", "><error/>"), ("it_fails[runc]", "><failure/>"),
+             ("of_no_runtime", ">")]
+    (tmp_path / "report").write_text(f"<r>{''.join(case.format(*c) for c in cases)}</r>")
+    r = subprocess.run([HERE / "table", tmp_path / "report"], capture_output=True, text=True)
+    rows = [line for line in r.stdout.splitlines() if line.startswith("|")]
+    assert rows == ["| test | kenro | runc |", "|---|---|---|", "| it runs | passes | passes |",
+                    "| it stops (now) | fails | passes |", "| it fails | fails | fails |", "| **3 tests** | **1** | **2** |"]
+    assert (r.returncode, r.stderr) == (1, "kenro fails where another passes: Docker: it stops (now)\n")

@@ -248,6 +248,7 @@ static int start(const struct ask *a, struct err *e)
         autounmatch sd_bus_slot *slot = NULL;
         struct job j = { .path = "" };
         unsigned long long pid;
+        struct err ignored;
         int r;
 
         if (fields_next_number(a->rest, INT_MAX, &pid) < 0)
@@ -261,10 +262,11 @@ static int start(const struct ask *a, struct err *e)
         }
         if (r == 1)
                 return err_hint(e, "another container uses linux.cgroupsPath");
-        if (r == 0)
-                r = wait_for(a, &j, e);
-        if (r == 0 && is_alone())
-                (void)stop(a, e);
+        if (r < 0)
+                return -1;
+        r = wait_for(a, &j, e);
+        if (r < 0 || is_alone())
+                (void)stop(a, &ignored);
         return r;
 }
 

@@ -176,13 +176,27 @@ def traces():
     """What containers are seen by on the host: groups, mounts, their monitors, and what is kept of them."""
     groups = [os.path.join(path, d) for path, dirs, _ in os.walk("/sys/fs/cgroup") for d in dirs]
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    names = [p.read_text().strip() for p in Path("/proc").glob("[0-9]*/comm") if p.exists()]
+    monitors = [f"{p.name} {name}" for p in Path("/proc").glob("[0-9]*")
+                if (name := name_of(p)).startswith(tuple(MONITORS))]
     return {
         "groups": sorted(g for g in groups if re.search(OURS, g)),
         "mounts": sorted(m for m in mounts if re.search(OURS, m)),
-        "monitors": sorted(n for n in names if n.startswith(tuple(MONITORS))),
-        "state": sorted(str(entry) for path in STATE for entry in Path(path).glob("*")),
+        "monitors": sorted(monitors),
+        "state": sorted(str(entry) for path in STATE for entry in Path(path).glob("[!.]*")),
     }
+
+
+def name_of(process):
+    try:
+        return (process / "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # has ended
+
+
+def left(before):
+    """The traces that are there now and were not BEFORE. What was may have gone."""
+    now = traces()
+    return {what: new for what in now if (new := sorted(set(now[what]) - set(before[what])))}
 
 
 def told(r):

@@ -37,8 +37,8 @@ def ready(cls, runtime, manager):
     engine.clean()
     with contextlib.suppress(AssertionError):
         # Monitors are our orphans.
-        kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and engines.traces() == before, kenrotest.TIMEOUT / 3)
-    assert engines.traces() == before, "left behind"
+        kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and not engines.left(before), kenrotest.TIMEOUT / 3)
+    assert engines.left(before) == {}
 
 
 @pytest.fixture

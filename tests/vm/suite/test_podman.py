@@ -3,8 +3,10 @@ it while it runs, and how it ends."""
 
 import json
 import os
+import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -285,3 +287,28 @@ def test_sockets_of_a_unit_are_handed_in(podman, image):
     assert podman.ok("run", "--rm", "--preserve-fds", "1", image, "sh", "-c", "cat <&3", pass_fds=(3,),
                      preexec_fn=lambda: os.dup2(r, 3)) == "through the descriptor"
     os.close(r)
+
+
+def test_an_image_is_built(podman, image, tmp_path):
+    build = ("build", "--pull=never", "--network", "none", "--tag", "localhost/built", tmp_path)
+    (tmp_path / "Containerfile").write_text(
+        f"FROM {image}\nRUN echo built >/built && id -u >>/built\nUSER 5\nWORKDIR /tmp\n"
+        "RUN id -u >mine && ! test -w /etc\nCMD cat /built /tmp/mine\n")
+    podman.ok(*build)
+    assert podman.ok("run", "--rm", "localhost/built").split() == ["built", "0", "5"]
+    podman.ok("rmi", "--force", "localhost/built")
+    (tmp_path / "Containerfile").write_text(f"FROM {image}\nRUN exit 7\n")
+    assert "exit status 7" in podman.fails(*build)
+
+
+def test_nothing_is_left_of_who_lost_its_monitor(podman, image):
+    started(podman, image)
+    known = podman.inspect("box")
+    monitor = int(Path(known["ConmonPidFile"]).read_text())
+    os.kill(monitor, signal.SIGKILL)
+    os.waitpid(monitor, 0)
+    reaper = threading.Thread(target=os.waitpid, args=(known["State"]["Pid"], 0))  # it is our orphan now
+    reaper.start()
+    podman.run("rm", "--force", "--time", "0", "box")  # says that there is no exit status
+    reaper.join()
+    podman.ok("rm", "--force", "--time", "0", "box")  # and the fixture looks

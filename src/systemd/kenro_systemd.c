@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { JOB_SECONDS = 30, CALL_SECONDS = 30, ANSWER_BYTES = 1024 };
+enum { JOB_SECONDS = 30, CALL_SECONDS = 30, READY_SECONDS = 10, ANSWER_BYTES = 1024 };
 
 #define SECOND 1000000ull
 #define DESTINATION "org.freedesktop.systemd1"
@@ -46,6 +46,46 @@ struct ask {
 
 /* ---- the bus --------------------------------------------------------------------------- */
 
+static uint64_t now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* To be connected is not to be answered: the library alone would wait for 90 s. */
+static int wait_ready(sd_bus *bus)
+{
+        uint64_t end = now() + READY_SECONDS * SECOND;
+        int r;
+
+        while ((r = sd_bus_is_ready(bus)) == 0) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0 && now() >= end)
+                        return -ETIMEDOUT;
+                if (r == 0)
+                        r = sd_bus_wait(bus, end - now());
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+        return r < 0 ? r : 0;
+}
+
+static int open_shared(bool user, sd_bus **ret)
+{
+        int r = user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
+
+        if (r < 0) {
+                *ret = NULL;
+                return r;
+        }
+        r = wait_ready(*ret);
+        if (r < 0)
+                *ret = sd_bus_close_unref(*ret);
+        return r;
+}
+
 /* systemd's own socket, root's or the user's alone, where there is no bus. */
 static int open_private(bool user, sd_bus **ret)
 {
@@ -59,7 +99,9 @@ static int open_private(bool user, sd_bus **ret)
         r = sd_bus_new(ret);
         if (r >= 0)
                 r = sd_bus_set_address(*ret, address);
-        return r < 0 ? r : sd_bus_start(*ret);
+        if (r >= 0)
+                r = sd_bus_start(*ret);
+        return r < 0 ? r : wait_ready(*ret);
 }
 
 /* The library proves who it is by the socket alone, without a number: in a user namespace
@@ -67,12 +109,11 @@ static int open_private(bool user, sd_bus **ret)
 static int open_bus(bool user, sd_bus **bus, struct err *e)
 {
         char names[2][24];
-        int second, r = user ? sd_bus_open_user(bus) : sd_bus_open_system(bus);
+        int second, r = open_shared(user, bus);
 
         if (r == -ENOMEDIUM)
                 r = -ENOENT; /* no variable says where it is */
         if (r < 0) {
-                *bus = NULL;
                 second = open_private(user, bus);
                 if (second < 0) {
                         err_set(e, "the %s does not answer: its bus: %s, its own socket: %s",
@@ -119,14 +160,6 @@ static int on_removed(sd_bus_message *m, void *data, sd_bus_error *ignored)
             strcmp(path, j->path) == 0)
                 snprintf(j->result, sizeof(j->result), "%s", result);
         return 0;
-}
-
-static uint64_t now(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec / 1000;
 }
 
 static int wait_for(const struct ask *a, const struct job *j, struct err *e)

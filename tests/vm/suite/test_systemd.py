@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -483,6 +484,18 @@ def test_twenty_at_once(kenro, bundle):
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda i: kenro.ok("delete", "--force", f"n{i}"), range(20)))
     assert units("kenro-n*") == []
+
+
+@pytest.mark.limit(180)
+def test_a_bus_that_does_not_answer_is_not_waited_for(kenro, bundle, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        bus.listen()
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        kenro.create(bundle, limited())
+        assert files() == FILES
+        monkeypatch.delenv("DBUS_SYSTEM_BUS_ADDRESS")
+        kenro.ok("delete", "--force", "c")
 
 
 def test_without_dbus_systemd_is_asked_directly(kenro, bundle):

@@ -130,6 +130,24 @@ static int idle(const struct conversion *c, const struct systemd_property *like,
         return c->running ? set(c, &weight, INFINITY_TEXT, e) : 0;
 }
 
+/* Another file for the weight: what it says after this one is written. */
+static int niceness(const struct conversion *c, const struct systemd_property *like, struct err *e)
+{
+        static const uint16_t weights[] = { 8668, 7007, 5516, 4519, 3544, 2847, 2271, 1827,
+                                            1460, 1164, 932,  744,  596,  479,  381,  305,
+                                            244,  194,  155,  125,  100,  80,   64,   51,
+                                            41,   33,   27,   21,   17,   13,   11,   8,
+                                            7,    5,    4,    4,    3,    2,    2,    1 };
+        static const int least = -20;
+        char *end;
+        long n = strtol(c->value, &end, 10);
+
+        if (end == c->value || *end || n < least ||
+            n - least >= (long)(sizeof(weights) / sizeof(weights[0])))
+                return no_number(c, c->value, e);
+        return set_number(c, like, weights[n - least], e);
+}
+
 /* "QUOTA PERIOD", "QUOTA" or "max": microseconds of CPU in a second. */
 static int quota(const struct conversion *c, const struct systemd_property *like, struct err *e)
 {
@@ -262,6 +280,7 @@ static const struct row {
         { "memory.oom.group", oom, { "OOMPolicy", "s", OOM_POLICY_SINCE, { 0 } } },
         { "pids.max", bytes_not_0, { "TasksMax", "t", 0, { 0 } } },
         { "cpu.weight", number, { "CPUWeight", "t", 0, { 0 } } },
+        { "cpu.weight.nice", niceness, { "CPUWeight", "t", 0, { 0 } } },
         { "cpu.idle", idle, { "CPUWeight", "t", IDLE_SINCE, { 0 } } },
         { "cpu.max", quota, { "CPUQuotaPerSecUSec", "t", 0, { 0 } } },
         { "cpuset.cpus", list, { "AllowedCPUs", "ay", 0, { 0 } } },

@@ -77,6 +77,18 @@ static void idle_is_a_weight_of_nothing(void **state)
         assert_string_equal(converted("cpu.weight=59\ncpu.idle=0", true, false), "CPUWeight t 59");
 }
 
+static void niceness_is_a_weight(void **state)
+{
+        (void)state;
+        CONVERTS("cpu.weight.nice=0", "CPUWeight t 100");
+        CONVERTS("cpu.weight.nice=-20", "CPUWeight t 8668");
+        CONVERTS("cpu.weight.nice=19", "CPUWeight t 1");
+        assert_null(converted("cpu.weight.nice=20", false, false));
+        assert_null(converted("cpu.weight.nice=-21", false, false));
+        assert_null(converted("cpu.weight.nice=", false, false));
+        assert_null(converted("cpu.weight.nice=5x", false, false));
+}
+
 static void lists_of_cpus_are_bits(void **state)
 {
         (void)state;
@@ -158,6 +170,7 @@ int main(void)
                 cmocka_unit_test(memory_is_in_bytes_and_max_is_infinity),
                 cmocka_unit_test(a_quota_is_rounded_up_to_a_hundredth_of_a_cpu),
                 cmocka_unit_test(idle_is_a_weight_of_nothing),
+                cmocka_unit_test(niceness_is_a_weight),
                 cmocka_unit_test(lists_of_cpus_are_bits),
                 cmocka_unit_test(weights_are_in_the_scale_of_the_file_that_is_there),
                 cmocka_unit_test(throttles_are_lists_of_devices),

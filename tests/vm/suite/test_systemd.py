@@ -118,6 +118,14 @@ def test_limits_are_properties_and_files_alike(kenro, bundle):
     assert show(UNIT, *PROPERTIES) == PROPERTIES
 
 
+def test_a_property_that_is_set_changes_no_other_limit(kenro, bundle):
+    others = {"cpu.weight.nice": "5", "memory.swap.high": str(MB)}
+    kenro.create(bundle, limited(cpu={"quota": 50000, "burst": 20000}, unified=others))
+    others |= {"cpu.max": "50000 100000", "cpu.max.burst": "20000"}
+    systemctl("set-property", "--runtime", UNIT, "MemoryHigh=40M")
+    assert files(others) == others and files(["memory.high"]) == {"memory.high": str(40 * MB)}
+
+
 def test_a_reload_of_systemd_changes_no_limit(kenro, bundle):
     kenro.create(bundle, limited())
     systemctl("daemon-reload")

@@ -26,28 +26,33 @@ enum { CLAIM_MAX = PATH_MAX + 64 };
 /* Below the mount, whatever the directories are called. */
 #define RESOLVE_CGROUP (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
 
+/* Under a Docker that uses systemd, BuildKit gives a group this form but does not ask for
+ * the manager: it reads a group of that very name at the top of the tree. */
+static bool is_systemds(const char *path)
+{
+        const char *colon = strchr(path, ':');
+
+        return colon && strchr(colon + 1, ':');
+}
+
 int cgroup_plan(const char *cgroups_path, const char *id, struct arena *a, struct cgroup_plan *ret,
                 struct err *e)
 {
         const char *path = cgroups_path && *cgroups_path ? cgroups_path : id;
         char clean[PATH_MAX], part[] = "/../";
-        const char *colon = strchr(path, ':');
+        bool top = path[0] == '/' || is_systemds(path);
 
         /* "a/../../b" would be cleaned into somebody else's group. */
         if (strstr(path, part) || strncmp(path, "../", 3) == 0 || strcmp(path, "..") == 0 ||
             (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0))
                 return err_set(e, "linux.cgroupsPath: '%s' contains '..'", path);
-        if (colon && strchr(colon + 1, ':')) {
-                err_set(e, "linux.cgroupsPath: '%s' is for the systemd cgroup manager", path);
-                return err_hint(e, "ask for it by --systemd-cgroup, or use a path");
-        }
         if (path_clean(path, clean, sizeof(clean), e) < 0)
                 return err_in(e, "linux.cgroupsPath");
         if (strcmp(clean, "/") == 0)
                 return err_set(e, "linux.cgroupsPath: '/' is the host's own group");
         if (strlen(clean) + strlen(OWN_PARENT) >= PATH_MAX)
                 return err_set(e, "linux.cgroupsPath: longer than %d bytes", PATH_MAX);
-        ret->path = arena_printf(a, e, "%s%s", path[0] == '/' ? "" : OWN_PARENT, clean);
+        ret->path = arena_printf(a, e, "%s%s", top ? "" : OWN_PARENT, clean);
         return ret->path ? 0 : -1;
 }
 

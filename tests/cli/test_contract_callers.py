@@ -133,6 +133,18 @@ def test_buildkit(call, kenro, bundle):
     call(f"{globals_} delete c")
 
 
+def test_buildkit_under_a_docker_that_uses_systemd(kenro, bundle):
+    """It does not ask for the manager, and reads the group by the name that it gave."""
+    c = config(*SLEEP)
+    c["linux"]["cgroupsPath"] = "kenro-test.slice:docker:c"
+    write_config(bundle, c)
+    kenro.ok("create", "--bundle", bundle, "c")
+    group = cgroup_mount() / "kenro-test.slice:docker:c"
+    assert (group / "cgroup.procs").read_text() == f"{kenro.pid('c')}\n"
+    kenro.ok("delete", "--force", "c")
+    assert not group.exists()
+
+
 def test_buildah(call, kenro, bundle):
     call("--root {root} create --bundle {bundle} --pid-file {bundle}/pid --no-new-keyring c",
          cwd=bundle)

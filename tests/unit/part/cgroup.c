@@ -49,13 +49,12 @@ static void the_hosts_own_group_is_refused(void **state)
         assert_null(planned("."));
 }
 
-static void systemds_form_is_refused_with_a_hint(void **state)
+static void systemds_form_without_its_manager_is_a_name_at_the_top(void **state)
 {
         (void)state;
-        assert_null(planned("system.slice:kenro:c1"));
-        assert_string_equal(error.text, "linux.cgroupsPath: 'system.slice:kenro:c1' is for the "
-                                        "systemd cgroup manager");
-        assert_string_not_equal(error.hint, "");
+        assert_string_equal(planned("system.slice:kenro:c1"), "/system.slice:kenro:c1");
+        assert_string_equal(planned("one:colon"), "/kenro/one:colon");
+        assert_null(planned("a:b:c/../../d"));
 }
 
 static void a_path_too_long_to_be_opened_is_refused(void **state)
@@ -391,7 +390,7 @@ int main(void)
                 cmocka_unit_test(a_relative_path_is_below_kenro),
                 cmocka_unit_test(a_path_that_climbs_is_refused),
                 cmocka_unit_test(the_hosts_own_group_is_refused),
-                cmocka_unit_test(systemds_form_is_refused_with_a_hint),
+                cmocka_unit_test(systemds_form_without_its_manager_is_a_name_at_the_top),
                 cmocka_unit_test(a_path_too_long_to_be_opened_is_refused),
                 cmocka_unit_test(only_what_was_missing_is_made_and_taken_back),
                 cmocka_unit_test(what_was_made_of_an_impossible_path_is_taken_back),

@@ -14,6 +14,8 @@ import pytest
 import engines
 from kenrotest import HELPERS, wait_until
 
+pytestmark = pytest.mark.slow
+
 PROTO = Path("/usr/local/lib/kenro-vm/cri.proto")
 SOCKET = "/run/cri/containerd.sock"
 PAUSE = "localhost/pause:latest"

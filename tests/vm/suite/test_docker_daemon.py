@@ -12,6 +12,8 @@ import pytest
 import engines
 from kenrotest import wait_until
 
+pytestmark = pytest.mark.slow
+
 DROP_IN = Path("/run/systemd/system/docker.service.d/kenro.conf")
 
 

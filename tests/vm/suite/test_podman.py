@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from console import Terminal
-from engines import HELPERS, HOG
+from engines import HELPERS
 from kenrotest import wait_until
+
+pytestmark = pytest.mark.slow
 
 # Serves as a container's program: does as it is told by signals, and says so.
 LISTEN = """
@@ -194,24 +196,6 @@ def test_update_changes_limits_of_a_running_container(podman, image):
     assert values(group, "memory.max", "cpu.max", "pids.max") == ["50331648", "25000 100000", "77"]
     podman.ok("update", "--pids-limit", "33", "box")
     assert values(group, "memory.max", "cpu.max", "pids.max") == ["50331648", "25000 100000", "33"]
-
-
-def test_a_memory_hog_is_killed_and_reported(podman, image):
-    started(podman, image, "--memory", "16m", args=("sh", "-c", HOG))
-    events = podman.group("box") / "memory.events"
-    wait_until(lambda: "oom_kill 1\n" in events.read_text())
-    podman.ok("stop", "box")
-    state = podman.inspect("box")["State"]
-    assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
-
-
-@pytest.mark.parametrize("manager", ["cgroupfs"])
-def test_a_container_of_a_memory_hog_starts_again(podman, image):
-    podman.fails("run", "--name", "box", "--memory", "16m", image, *HOG.split(";")[0].split(), status=137)
-    assert podman.inspect("box")["State"]["OOMKilled"] is True
-    podman.ok("start", "box")
-    assert podman.ok("wait", "box") == "137"
-    assert podman.inspect("box")["State"]["OOMKilled"] is True
 
 
 def test_a_fork_bomb_meets_its_limit(podman, image):

@@ -11,6 +11,8 @@ import pytest
 from engines import HELPERS
 from kenrotest import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def inside(podman, image, *options):
     return json.loads(podman.ok("run", "--rm", *HELPERS, *options, image, "/helpers/inside"))

@@ -6,6 +6,8 @@ import pytest
 
 from engines import HELPERS
 
+pytestmark = pytest.mark.slow
+
 ENDS_AT_TERM = ("sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait")
 
 

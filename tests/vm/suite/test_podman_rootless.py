@@ -13,6 +13,8 @@ from console import Terminal
 from engines import HELPERS, HOG
 from kenrotest import wait_until
 
+pytestmark = pytest.mark.slow
+
 UID = 1000
 PARENT = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/"
 

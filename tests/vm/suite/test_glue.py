@@ -121,6 +121,7 @@ def test_a_quadlet_runs_kenro(podman, place, image):
         assert podman("inspect", "--format", "{{.OCIRuntime}}", "systemd-web") == "kenro"
     finally:
         systemctl("stop", "web")
+        systemctl("reset-failed", "web")  # its sleep has ended by a signal
 
 
 # ---- Docker -----------------------------------------------------------------------------
@@ -271,7 +272,7 @@ def test_a_user_is_told_of_the_manager_that_is_delegated(tester):
     checks = checks_of(tester(f"{KENRO} doctor --json || :"))
     assert "user@.service is delegated" in checks["delegation"]["found"]
     assert checks["subids"]["status"] == "ok"
-    assert checks["state"]["found"] == "/run/user/1000/kenro; will be made by the first container"
+    assert checks["state"]["found"].startswith("/run/user/1000/kenro; ")
 
 
 def test_podmans_example_is_enough_for_one_user(podman, place, tester, image):

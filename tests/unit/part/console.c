@@ -123,6 +123,7 @@ static const char *seen_at_the_end(struct console_to to, struct winsize *size)
 {
         static char text[64];
         int pair[2], master = -1;
+        size_t len;
         ssize_t n;
         pid_t pid;
         char name[64];
@@ -140,9 +141,12 @@ static const char *seen_at_the_end(struct console_to to, struct winsize *size)
         assert_true(master >= 0);
         assert_string_equal(name, "/dev/pts/ptmx");
         assert_int_equal(ioctl(master, TIOCGWINSZ, size), 0);
-        n = read(master, text, sizeof(text) - 1);
-        assert_true(n > 0);
-        text[n] = '\0';
+        /* The line may come in pieces. */
+        for (len = 0; len == 0 || text[len - 1] != '\n'; len += (size_t)n) {
+                n = read(master, text + len, sizeof(text) - 1 - len);
+                assert_true(n > 0);
+        }
+        text[len] = '\0';
         assert_int_equal(child_wait(pid), 0);
         close(master); /* which would have hung up on it */
         return text;

@@ -26,6 +26,9 @@ TIMEOUT = 120 * float(os.environ.get("KENRO_SCALE", "1"))  # seconds, for one co
 # whichever the runtime.
 HOG = ("dd if=/dev/zero of=/dev/null bs=200M count=1; s=$?; sleep 1000 & "
        "trap \"kill $!; exit $s\" TERM; wait")
+# The same, once there is /go: conmon watches its container's memory only a moment after it
+# has been started, and never hears of a kill before that.
+HOG_WHEN_TOLD = f"until [ -e /go ]; do sleep 0.1; done; {HOG}"
 
 
 class Engine:

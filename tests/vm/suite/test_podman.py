@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from console import Terminal
-from engines import HELPERS
+from engines import HELPERS, HOG_WHEN_TOLD
 from kenrotest import wait_until
 
 pytestmark = pytest.mark.slow
@@ -196,6 +196,18 @@ def test_update_changes_limits_of_a_running_container(podman, image):
     assert values(group, "memory.max", "cpu.max", "pids.max") == ["50331648", "25000 100000", "77"]
     podman.ok("update", "--pids-limit", "33", "box")
     assert values(group, "memory.max", "cpu.max", "pids.max") == ["50331648", "25000 100000", "33"]
+
+
+def test_a_memory_hog_of_a_scope_is_killed_and_reported(podman, image):
+    """Not always: conmon may miss the kill, whichever the runtime, and systemd takes the
+    group away before it can look again. With the manager cgroupfs it can: test_oom.py."""
+    started(podman, image, "--memory", "16m", args=("sh", "-c", HOG_WHEN_TOLD))
+    events = podman.group("box") / "memory.events"
+    podman.ok("exec", "box", "touch", "/go")
+    wait_until(lambda: "oom_kill 1\n" in events.read_text())
+    podman.ok("stop", "box")
+    state = podman.inspect("box")["State"]
+    assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
 
 
 def test_a_fork_bomb_meets_its_limit(podman, image):

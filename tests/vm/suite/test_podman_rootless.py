@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console import Terminal
-from engines import HELPERS, HOG
+from engines import HELPERS, HOG_WHEN_TOLD
 from kenrotest import wait_until
 
 pytestmark = pytest.mark.slow
@@ -91,8 +91,9 @@ def test_limits_hold_and_change(podman, image):
 
 
 def test_a_memory_hog_is_killed_and_reported(podman, image):
-    podman.ok("run", "--detach", "--name", "box", "--memory", "16m", image, "sh", "-c", HOG)
+    podman.ok("run", "--detach", "--name", "box", "--memory", "16m", image, "sh", "-c", HOG_WHEN_TOLD)
     events = podman.group("box") / "memory.events"
+    podman.ok("exec", "box", "touch", "/go")
     wait_until(lambda: "oom_kill 1\n" in events.read_text())
     podman.ok("stop", "box")
     state = podman.inspect("box")["State"]

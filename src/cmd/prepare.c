@@ -41,8 +41,8 @@ static bool wants_systemd(const struct cli *c)
         return c->global.cgroup_manager ? is_manager(c, "systemd") : c->global.systemd_cgroup;
 }
 
-/* What callers may ask for and nothing does yet is an error, not ignored. */
-static int check_unbuilt(const struct cli *c, struct err *e)
+/* What callers may ask for and cannot have is an error, not ignored. */
+static int check_options(const struct cli *c, struct err *e)
 {
         const struct create_options *o = c->options;
 
@@ -70,7 +70,7 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         struct plan_input in = { .id = id, .preserve_fds = o->preserve_fds + c->listen_fds };
         struct plan *plan = ARENA_NEW(c->arena, struct plan, 1, e);
 
-        if (!plan || check_unbuilt(c, e) < 0 || open_bundle(c, &p, e) < 0)
+        if (!plan || check_options(c, e) < 0 || open_bundle(c, &p, e) < 0)
                 return -1;
         if (spec_load(p.bundle_fd, "config.json", true, c->arena, &p.file, e) < 0 ||
             fill_spec(&p.file.spec, c->arena, e) < 0 || inherit(c, &p, e) < 0 ||
@@ -84,7 +84,8 @@ int prepare(struct cli *c, const char *id, struct prepared *ret, struct err *e)
         in.host = &p.facts.host;
         in.no_cgroup = is_manager(c, "disabled");
         in.systemd = wants_systemd(c);
-        in.bfq = faccessat(p.facts.cgroup.fd, "system.slice/io.bfq.weight", F_OK, 0) == 0;
+        in.bfq = in.systemd &&
+                 faccessat(p.facts.cgroup.fd, "system.slice/io.bfq.weight", F_OK, 0) == 0;
         if (plan_build(&in, c->arena, c->scratch, plan, e) < 0)
                 return json_place(&p.file.src, e);
         if (in.systemd && systemd_is_installed(e) < 0)

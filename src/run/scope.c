@@ -67,7 +67,7 @@ int scope_make(struct job *j, const struct host_cgroup *cg, struct err *e)
 {
         struct state *s = &j->container->state;
         char path[PATH_MAX];
-        struct arena a;
+        struct arena a; /* it ends with the process, as the state does */
         struct stat st;
 
         if (check_unused(&j->plan->systemd, cg, e) < 0 ||

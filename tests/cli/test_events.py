@@ -8,15 +8,7 @@ import time
 
 import pytest
 
-from kenrotest import cgroup_mount, shell, write_config
-
-
-def only_integers(value):
-    if isinstance(value, dict):
-        return all(only_integers(v) for v in value.values())
-    if isinstance(value, list):
-        return all(only_integers(v) for v in value)
-    return value is None or isinstance(value, (int, str))
+from kenrotest import cgroup_mount, only_integers, shell, write_config
 
 
 def test_stats_once_is_one_line(running):

@@ -8,7 +8,8 @@ import socket
 import struct
 import subprocess
 import termios
-import time
+
+from kenrotest import wait_until
 
 
 class ConsoleSocket:
@@ -77,8 +78,7 @@ class Terminal:
         terminal = os.open(os.ptsname(self.master), os.O_RDWR | os.O_NOCTTY)
         for key in keys:
             self.type(key)
-            while fcntl.ioctl(terminal, termios.FIONREAD, b"\0" * 4) != b"\0" * 4:
-                time.sleep(0.005)
+            wait_until(lambda: fcntl.ioctl(terminal, termios.FIONREAD, b"\0" * 4) == b"\0" * 4)
         os.close(terminal)
 
     def until(self, text, seconds=60):

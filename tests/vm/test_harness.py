@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 import image
+from kenrotest import wait_until
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE / "samples"
@@ -84,15 +84,10 @@ def test_no_guest_outlives_its_host(built, tmp_path):
 
     p = subprocess.Popen([HERE / "run", "fast", f"--basetemp={tmp_path}/base", SAMPLES / "hangs.py"],
                          stdout=subprocess.DEVNULL)
-    end = time.monotonic() + LIMIT
-    while not guests() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert guests()
+    wait_until(guests, LIMIT)
     p.send_signal(signal.SIGKILL)
     p.wait()
-    while guests() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not guests()
+    wait_until(lambda: not guests(), LIMIT)
 
 
 @pytest.fixture

@@ -210,17 +210,17 @@ static void change_directory(void *arg)
 
         (void)arg;
         make_plan("");
-        plan.cwd = "/work/link";
+        plan.cwd = "/data/link";
         assert_int_equal(program_cwd_child(&plan, root, &error), 0);
         assert_non_null(getcwd(now, sizeof(now)));
-        snprintf(want, sizeof(want), "%s/work", dir);
+        snprintf(want, sizeof(want), "%s/data", dir);
         assert_string_equal(now, want);
         plan.cwd = "/none";
         assert_int_equal(program_cwd_child(&plan, root, &error), -1);
         assert_string_equal(error.text, "process.cwd: cannot open /none: ENOENT");
-        plan.cwd = "/work/file";
+        plan.cwd = "/data/file";
         assert_int_equal(program_cwd_child(&plan, root, &error), -1);
-        assert_string_equal(error.text, "process.cwd: cannot open /work/file: ENOTDIR");
+        assert_string_equal(error.text, "process.cwd: cannot open /data/file: ENOTDIR");
         /* CVE-2024-21626 */
         assert_int_equal(dup2(slash, 9), 9);
         for (size_t i = 0; i < COUNT(outside); i++) {
@@ -230,19 +230,19 @@ static void change_directory(void *arg)
         }
         if (geteuid() != 0)
                 return;
-        assert_int_equal(fchmodat(root, "work", 0700, 0), 0);
+        assert_int_equal(fchmodat(root, "data", 0700, 0), 0);
         assert_int_equal(fchmodat(root, ".", 0755, 0), 0);
         assert_int_equal(sys_setresuid(65534), 0);
-        plan.cwd = "/work";
+        plan.cwd = "/data";
         assert_int_equal(program_cwd_child(&plan, root, &error), 1);
 }
 
 static void cwd_is_below_the_root_or_told_apart(void **state)
 {
         (void)state;
-        assert_int_equal(mkdirat(root, "work", 0755), 0);
-        assert_int_equal(symlinkat("/work", root, "work/link"), 0);
-        test_file(root, "work/file", "", 0644);
+        assert_int_equal(mkdirat(root, "data", 0755), 0);
+        assert_int_equal(symlinkat("/data", root, "data/link"), 0);
+        test_file(root, "data/file", "", 0644);
         IN_CHILD(change_directory, NULL);
 }
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from kenrotest import wait_until, write_config
+from kenrotest import only_integers, wait_until, write_config
 from limits import (BUSY, GROUP, MIB, TOP, controllers, disk, had_about, limited, needs, run,  # noqa: F401
                     value, values)
 
@@ -229,14 +229,6 @@ def test_an_oom_kill_is_an_event(kenro, bundle):
     kenro.ok("kill", "c", "KILL")
     assert p.wait(30) == 0
     p.stdout.close()
-
-
-def only_integers(value):
-    if isinstance(value, dict):
-        return all(only_integers(v) for v in value.values())
-    if isinstance(value, list):
-        return all(only_integers(v) for v in value)
-    return value is None or isinstance(value, (int, str))
 
 
 def test_with_controllers_all_they_say_is_told(run):

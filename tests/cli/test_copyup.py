@@ -3,10 +3,12 @@
 import ctypes
 import multiprocessing
 import os
+import random
 import shutil
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -230,12 +232,14 @@ RENAME_EXCHANGE = 2
 
 
 def swap(image, *pairs):
-    """Exchange the names of each pair until killed: who shares the root file system can."""
+    """Exchange the names of each pair until killed: who shares the root file system can. The
+    pauses are of all lengths, so that some copies meet an exchange and some do not."""
     libc = ctypes.CDLL(None)
     at = os.open(image, os.O_RDONLY | os.O_DIRECTORY)
     while True:
         for a, b in pairs:
             libc.renameat2(at, a, at, b, RENAME_EXCHANGE)
+        time.sleep(random.uniform(0, 0.004))
 
 
 def test_a_neighbour_that_swaps_names_shows_nothing_of_the_host(kenro, bundle, image, tmp_path):
@@ -252,9 +256,10 @@ def test_a_neighbour_that_swaps_names_shows_nothing_of_the_host(kenro, bundle, i
     swapper = multiprocessing.Process(target=swap, args=(
         image, (b"dir", b"link"), (b"plain", b"to-file"), (b"calm", b"pipe")))
     swapper.start()
-    started = 0
+    started = rounds = 0
     try:
-        for _ in range(25):
+        while rounds < 25 or (not started and rounds < 200):
+            rounds += 1
             r = run(kenro, bundle, "cd /data; find . | grep secret; for f in *; do "
                     "[ -f $f -a ! -L $f ] && cat $f; done")
             assert "secret" not in r.stdout

@@ -5,9 +5,12 @@ A test that takes `podman`, `docker`, `ctr` or `engine` runs once with each runt
 `manager` for "systemd", which is what it is without, or "cgroupfs"."""
 
 import contextlib
+import shutil
+from pathlib import Path
 
 import pytest
 
+import cri
 import engines
 import kenrotest
 
@@ -65,3 +68,30 @@ def ctr(runtime, manager, image):
 @pytest.fixture(params=list(engines.ENGINES))
 def engine(request, runtime, manager, image):
     yield from ready(engines.ENGINES[request.param], runtime, manager)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """containerd's service for Kubernetes."""
+    yield from cri.running(tmp_path_factory.mktemp("cri"))
+
+
+@pytest.fixture
+def pod(service, runtime, manager, image):
+    """pod(...) runs a pod; none is left after the test, nor anything of it."""
+    made, before = [], cri.left()
+    handler, parent = (runtime, "system.slice") if manager == "systemd" else (f"{runtime}-cgroupfs", "/pods-of-tests")
+
+    def run(**given):
+        made.append(cri.Pod(service, handler, **{"parent": parent, **given}))
+        return made[-1]
+    yield run
+    for one in made:
+        one.stop()
+    shutil.rmtree(cri.LOGS, ignore_errors=True)
+    group = Path("/sys/fs/cgroup/pods-of-tests")  # a kubelet would have made it
+    with contextlib.suppress(AssertionError):
+        kenrotest.wait_until(lambda: kenrotest.reap_orphans() == [] and cri.left() == before)
+    assert cri.left() == before
+    if group.exists():
+        group.rmdir()

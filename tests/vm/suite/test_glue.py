@@ -189,35 +189,27 @@ def test_containerd_loads_its_example(containerd, image):
     engine.clean()
 
 
-def sandbox_image(image, path):
+def sandbox_image(path):
     """Give the name that containerd looks for to an image that stays."""
-    name = re.search(r"sandbox_image = ['\"](.*)['\"]", command("containerd", "config", "dump"))[1]
-    podman = engines.Podman("crun").warm()
-    podman.ok("create", "--name", "made", image)
-    podman.ok("commit", "--change", 'CMD ["sleep", "1000"]', "made", "localhost/pause:latest")
-    podman.ok("save", "--output", path, "localhost/pause:latest")
-    podman.clean()
+    name = re.search(r"sandbox(?:_image)? = ['\"](.*)['\"]", command("containerd", "config", "dump"))[1]
+    cri.pause_archive(path)
     command("ctr", "--namespace", "k8s.io", "images", "import", path)
-    command("ctr", "--namespace", "k8s.io", "images", "tag", "--force", "localhost/pause:latest", name)
+    command("ctr", "--namespace", "k8s.io", "images", "tag", "--force", cri.PAUSE, name)
 
 
-def test_a_pod_of_the_handler_kenro_is_kenros(containerd, image, tmp_path):
+def test_a_pod_of_the_handler_kenro_is_kenros(containerd, tmp_path):
     """As a RuntimeClass asks for it."""
-    sandbox_image(image, tmp_path / "image.tar")
-    service = cri.Cri("/run/containerd/containerd.sock", engines.TIMEOUT)
-    config = cri.pod("web", "system.slice")
-    pod = service.call("RunPodSandbox", {1: config, 2: "kenro"})[1].decode()
+    sandbox_image(tmp_path / "image.tar")
+    service = cri.Service("/run/containerd/containerd.sock")
+    pod = cri.Pod(service, "kenro", **cri.HOST)
     try:
-        c = service.call("CreateContainer", {
-            1: pod, 2: {1: {1: "web"}, 2: {1: "localhost/pause:latest"}}, 3: config})[1].decode()
-        service.call("StartContainer", {1: c})
-        assert service.call("ExecSync", {1: c, 2: ["echo", "here"]})[1] == b"here\n"
+        c = pod.container()
+        assert pod.exec(c, "echo", "here") == (0, "here\n")
         root = ("--root", "/run/containerd/runc/k8s.io")
-        assert set(command(KENRO, *root, "list", "--quiet").split()) == {pod, c}
+        assert set(command(KENRO, *root, "list", "--quiet").split()) == {pod.id, c}
         assert json.loads(command(KENRO, *root, "state", c))["status"] == "running"
     finally:
-        service.call("StopPodSandbox", {1: pod})
-        service.call("RemovePodSandbox", {1: pod})
+        pod.stop()
         service.close()
 
 

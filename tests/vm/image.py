@@ -16,6 +16,7 @@ from mortal import mortal
 
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("KENRO_VM_CACHE") or Path.home() / ".cache/kenro/vm")
+SUITES = ("trixie", "sid")  # of Debian's; what is not said otherwise is the first
 KEEP = 14 * 24 * 3600  # seconds an artefact stays that nobody uses
 
 
@@ -70,13 +71,13 @@ def prune(name, keep):
             path.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def image():
-    """The directory of root.ext4, vmlinuz, uml and id: see image/make."""
+def image(suite=SUITES[0]):
+    """The directory of root.ext4, vmlinuz, uml and id, of a suite of Debian's: see image/make."""
     missing = [p for p in ("mmdebstrap", "mkfs.ext4", "depmod") if shutil.which(p) is None]
     if missing:
         raise FileNotFoundError(f"no {' '.join(missing)}: tests/lib/packages installs what make test-vm needs")
-    return cached("image", [HERE / "image", HERE.parent / "lib/busybox-rootfs"],
-                  lambda d: build([HERE / "image/make", d]))
+    return cached(f"image-{suite}", [HERE / "image", HERE.parent / "lib/busybox-rootfs", suite],
+                  lambda d: build([HERE / "image/make", d, suite]))
 
 
 def build(command):

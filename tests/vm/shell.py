@@ -1,4 +1,4 @@
-"""One shell command in a guest: what `tests/vm/run TIER -c COMMAND` does."""
+"""One shell command in a guest: what `tests/vm/run TIER --suite SUITE -c COMMAND` does."""
 
 import sys
 import tempfile
@@ -10,9 +10,9 @@ from vmhost import Machine
 LIMIT = 600  # seconds
 
 
-def main(tier, command):
+def main(tier, suite, command):
     with tempfile.TemporaryDirectory() as directory:
-        machine = Machine(tier, Path(directory))
+        machine = Machine(tier, Path(directory), suite)
         try:
             machine.boot()
             machine.tell({"sh": command})

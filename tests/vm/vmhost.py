@@ -1,6 +1,6 @@
 """The plugin of the host's pytest: what it collects here, a guest runs.
 
-    tests/vm/run [fast|full] [FILE ...] [options of pytest]
+    tests/vm/run [fast|full] [--suite sid] [FILE ...] [options of pytest]
 
 One guest serves the session; it is sent the tests of a file at a time, and what it says
 becomes reports as it comes. A guest that dies fails the rest of its file, with the end of
@@ -37,12 +37,14 @@ PIECE = 1000  # characters of a command, of which a terminal's line has no more 
 def pytest_addoption(parser):
     parser.addoption("--tier", choices=list(guest.TIERS), default="fast",
                      help="fast: User Mode Linux; full: qemu")
+    parser.addoption("--suite", choices=list(image.SUITES), default=image.SUITES[0],
+                     help="Debian's, of which the guest is made; sid has the newest engines")
     parser.addoption("--runtimes", default="kenro", type=lambda names: names.split(","), metavar="NAME,...",
                      help="whose tests to run, of those that are one for each runtime (kenro,crun,runc)")
 
 
 def pytest_configure(config):
-    config.pluginmanager.register(Host(config.getoption("tier")), "vmhost-host")
+    config.pluginmanager.register(Host(config.getoption("tier"), config.getoption("suite")), "vmhost-host")
 
 
 def payload(directory):
@@ -88,9 +90,9 @@ class Failure(TerminalRepr):
 class Machine:
     """A guest and the tests that it has been sent."""
 
-    def __init__(self, tier, directory):
+    def __init__(self, tier, directory, suite=image.SUITES[0]):
         self.directory = Path(tempfile.mkdtemp(prefix="guest-", dir=directory))
-        self.guest = guest.tier(tier)(image.image(), payload(self.directory), self.directory)
+        self.guest = guest.tier(tier)(image.image(suite), payload(self.directory), self.directory)
         self.sent, self.heard, self.ended = [], {}, set()
         self.done, self.output = True, ""  # with what was sent; what pytest printed
         self.scale = 1.0
@@ -151,8 +153,8 @@ def runtime(item):
 
 
 class Host:
-    def __init__(self, tier):
-        self.tier = tier
+    def __init__(self, tier, suite):
+        self.tier, self.suite = tier, suite
         self.machine = None
         self.boots = 0
         self.shown = 0
@@ -198,11 +200,11 @@ class Host:
             raise guest.Dead(f"{BOOTS} guests have died: there will be no more")
         self.boots += 1
         try:
-            self.machine = Machine(self.tier, config._tmp_path_factory.getbasetemp())
+            self.machine = Machine(self.tier, config._tmp_path_factory.getbasetemp(), self.suite)
         except (OSError, subprocess.CalledProcessError) as e:
             pytest.exit(f"no guest: {e}", 1)
         seconds = self.machine.boot()
-        config.get_terminal_writer().line(f"guest: {self.tier} tier, up in {seconds:.1f} s")
+        config.get_terminal_writer().line(f"guest: {self.suite}, {self.tier} tier, up in {seconds:.1f} s")
 
     def stop(self):
         if self.machine:

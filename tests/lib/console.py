@@ -90,6 +90,12 @@ class Terminal:
         shown, _, self.seen = self.seen.partition(text)
         return shown + text
 
+    def shows(self, text, seconds):
+        """Whether TEXT has come; it waits so long for more."""
+        if text not in self.seen and select.select([self.master], [], [], seconds)[0]:
+            self.seen += os.read(self.master, 4096).decode()
+        return text in self.seen
+
     def wait(self, seconds=60):
         """The command's exit status."""
         read_until(self.master, None, seconds)

@@ -19,7 +19,7 @@ CONFORMANCE_PACKAGES = golang-go golang-github-google-uuid-dev golang-github-bla
 # What guests are made with, and run by.
 VM_PACKAGES = mmdebstrap e2fsprogs kmod cpio xz-utils qemu-system-x86 qemu-utils
 
-.PHONY: all run test test-vm bench install fmt clean fuzz
+.PHONY: all run test test-vm bench bench-engines install fmt clean fuzz
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -46,6 +46,11 @@ test-vm: all
 bench: all
 	@tests/lib/packages $(TEST_PACKAGES)
 	@tests/bench/run $(BUILD)/src/kenro
+
+# The same as engines see it: podman run and docker run, in a guest.
+bench-engines: all
+	@tests/lib/packages $(BUILD_PACKAGES) python3-pytest $(VM_PACKAGES)
+	@BUILD=$(BUILD) tests/bench/engines
 
 fuzz:
 	@tests/lib/packages $(TEST_PACKAGES)

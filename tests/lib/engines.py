@@ -134,6 +134,15 @@ class Docker(Engine):
         systemctl("start", "docker.service")
         return super().warm()
 
+    def answers(self):
+        """Returns when the daemon is up."""
+        kenrotest.wait_until(lambda: self.run("version").returncode == 0, TIMEOUT)
+
+    def restart(self):
+        systemctl("reset-failed", "docker")  # systemd counts its starts
+        systemctl("restart", "docker")
+        self.answers()
+
 
 class Ctr(Engine):
     """containerd, by its own command and the shim for runtimes."""
@@ -196,9 +205,34 @@ def name_of(process):
         return ""  # has ended
 
 
-def left(before):
-    """The traces that are there now and were not BEFORE. What was may have gone."""
-    now = traces()
+# Processes that come and go with the host's own services.
+DAEMONS = {"dockerd", "containerd", "dbus-daemon", "agetty"}
+
+
+def host():
+    """All that the host has of containers: their traces, every unit, and every process that is
+    not the kernel's."""
+    units = subprocess.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--type", "scope,slice,mount"],
+                           text=True, capture_output=True, check=True).stdout
+    return {
+        **traces(),
+        "units": sorted(line.split()[0] for line in units.splitlines() if re.search(OURS, line)),
+        "processes": sorted(f"{p.name} {name_of(p)}" for p in Path("/proc").glob("[0-9]*")
+                            if program_of(p) and name_of(p) not in DAEMONS
+                            and not name_of(p).startswith(("systemd", "(sd-"))),
+    }
+
+
+def program_of(process):
+    try:
+        return (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # has ended
+
+
+def left(before, look=traces):
+    """What LOOK finds now and did not BEFORE. What was may have gone."""
+    now = look()
     return {what: new for what in now if (new := sorted(set(now[what]) - set(before[what])))}
 
 

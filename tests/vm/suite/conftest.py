@@ -61,6 +61,20 @@ def docker(runtime, manager, image):
 
 
 @pytest.fixture
+def buildkit(docker):
+    """The daemon's BuildKit runs its steps with the runtime: it takes that when it starts."""
+    drop_in = Path("/run/systemd/system/docker.service.d/kenro.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text(f"[Service]\nEnvironment=DOCKER_BUILDKIT_RUNC_COMMAND={engines.RUNTIMES[docker.runtime]}\n")
+    engines.systemctl("daemon-reload")
+    docker.restart()
+    yield
+    drop_in.unlink()
+    engines.systemctl("daemon-reload")
+    docker.restart()
+
+
+@pytest.fixture
 def ctr(runtime, manager, image):
     yield from ready(engines.Ctr, runtime, manager)
 

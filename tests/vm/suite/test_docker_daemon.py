@@ -14,8 +14,6 @@ from kenrotest import wait_until
 
 pytestmark = pytest.mark.slow
 
-DROP_IN = Path("/run/systemd/system/docker.service.d/kenro.conf")
-
 
 def started(docker, image, *options, args=("sleep", "1000"), name="box"):
     docker.ok(*docker.container("--network", "none", "--detach", "--name", name, *options, image, *args))
@@ -23,16 +21,6 @@ def started(docker, image, *options, args=("sleep", "1000"), name="box"):
 
 def state(docker, name="box"):
     return docker.inspect(name)["State"]
-
-
-def answers(docker):
-    wait_until(lambda: docker.run("version").returncode == 0)
-
-
-def restart(docker):
-    engines.systemctl("reset-failed", "docker")  # systemd counts its starts
-    engines.systemctl("restart", "docker")
-    answers(docker)
 
 
 @pytest.fixture
@@ -76,7 +64,7 @@ def test_containers_outlive_a_restart_of_the_daemon(docker, image, settings):
     settings(**{"live-restore": True})
     started(docker, image, args=("sh", "-c", "trap 'echo term; exit 3' TERM; while :; do sleep 1000 & wait; done"))
     pid = state(docker)["Pid"]
-    restart(docker)
+    docker.restart()
     assert (state(docker)["Running"], state(docker)["Pid"]) == (True, pid)
     docker.ok("exec", "box", "true")
     docker.ok("update", "--pids-limit", "50", "box")
@@ -89,7 +77,7 @@ def test_containers_outlive_a_restart_of_the_daemon(docker, image, settings):
 def test_a_daemon_that_restarts_starts_what_is_to_run_always(docker, image):
     started(docker, image, "--restart", "always")
     pid = state(docker)["Pid"]
-    restart(docker)
+    docker.restart()
     wait_until(lambda: state(docker)["Running"])
     assert state(docker)["Pid"] != pid and not Path(f"/proc/{pid}").exists()
 
@@ -113,7 +101,7 @@ def test_a_daemon_that_is_killed_in_mid_operation_cleans_up_later(docker, image,
     for client in clients:
         client.wait()
     engines.systemctl("start", victim)
-    answers(docker)
+    docker.answers()
     wait_until(lambda: docker.run("exec", "box", "true").returncode == 0)
 
 
@@ -156,19 +144,6 @@ def test_the_classic_build_runs_its_steps(docker, image, default, context):
     said = docker.fails("build", "--network", "none", context("FROM localhost/busybox\nRUN exit 5\n"), env=environment)
     assert "returned a non-zero code: 5" in said
     docker.ok("rmi", "--force", "localhost/built")
-
-
-@pytest.fixture
-def buildkit(docker):
-    """The daemon's BuildKit runs its steps with the runtime: it takes that when it starts."""
-    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-    DROP_IN.write_text(f"[Service]\nEnvironment=DOCKER_BUILDKIT_RUNC_COMMAND={engines.RUNTIMES[docker.runtime]}\n")
-    engines.systemctl("daemon-reload")
-    restart(docker)
-    yield
-    DROP_IN.unlink()
-    engines.systemctl("daemon-reload")
-    restart(docker)
 
 
 def test_buildkit_runs_its_steps(docker, image, buildkit, context):

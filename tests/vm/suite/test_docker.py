@@ -1,10 +1,12 @@
 """The life of a container under Docker: what it is started with, what is done to it while
 it runs, and how it ends."""
 
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -332,6 +334,40 @@ def test_update_changes_limits_of_a_running_container(docker, image):
     assert values(group, *files) == ["50331648", "0", "25000 100000", "33"]
 
 
+def created(settings):
+    """Create a container as the daemon's API has it, and return its id."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect("/run/docker.sock")
+        api = http.client.HTTPConnection("localhost")
+        api.sock = connection
+        api.request("POST", "/containers/create?name=box", json.dumps(settings), {"Content-Type": "application/json"})
+        answer = api.getresponse()
+        said = json.load(answer)
+        assert answer.status == 201, said
+        return said["Id"]
+
+
+def test_block_io_is_limited(docker, image, disk):
+    """By the API: the client of Docker 26 forgets these options."""
+    path, number = disk
+    rates = {"BlkioDeviceReadBps": 1 << 20, "BlkioDeviceWriteBps": 2 << 20, "BlkioDeviceReadIOps": 300,
+             "BlkioDeviceWriteIOps": 400}
+    limits = {name: [{"Path": path, "Rate": rate}] for name, rate in rates.items()}
+    docker.ok("start", created({"Image": image, "Cmd": ["sleep", "1000"],
+                                "HostConfig": {"Runtime": docker.runtime, "NetworkMode": "none", **limits}}))
+    assert values(group_of(docker), "io.max") == [f"{number} rbps=1048576 wbps=2097152 riops=300 wiops=400"]
+
+
+@pytest.mark.full("User Mode Linux has no weights for block I/O")
+def test_block_io_has_a_weight(docker, image):
+    started(docker, image, "--blkio-weight", "300")
+    group = group_of(docker)
+    files = [f for f in ("io.bfq.weight", "io.weight") if (group / f).exists()]
+    assert values(group, files[0]) == ["default 300" if files[0] == "io.bfq.weight" else "default 2930"]
+    docker.ok("update", "--blkio-weight", "500", "box")
+    assert values(group, files[0]) == ["default 500" if files[0] == "io.bfq.weight" else "default 4950"]
+
+
 def test_a_fork_bomb_meets_its_limit(docker, image):
     said = docker.fails(*command(docker, "--rm", "--pids-limit", "20"), image, "sh", "-c",
                         "i=0; while [ $i -lt 40 ]; do sleep 1000 & i=$((i + 1)); done")
@@ -381,6 +417,17 @@ def test_exec_runs_programs_in_the_container(docker, image):
     seen = json.loads(docker.ok("exec", "--env", "A=b", "--workdir", "/tmp", "--user", "7:8", "box", "inside"))
     assert seen["cwd"] == "/tmp" and {"A=b", "FROM=config"} <= set(seen["env"])
     assert [seen["status"][k].split()[0] for k in ("Uid", "Gid", "CapEff")] == ["7", "8", "0" * 16]
+
+
+@pytest.mark.parametrize(("user", "ids"), [
+    ("user", ["1000", "1000", "1000"]), ("7", ["7", "0", "0"]), ("7:8", ["7", "8", "8"]), ("user:root", ["1000", "0", "0"]),
+    ("1000", ["1000", "1000", "1000"]), ("root", ["0", "0", "0"])])
+def test_an_exec_is_the_user_that_was_named(docker, image, user, ids):
+    started(docker, image, "--user", "5:6", "--cap-add", "net_admin", *INSIDE)
+    for privileged in ((), ("--privileged",)):
+        status = json.loads(docker.ok("exec", *privileged, "--user", user, "box", "inside"))["status"]
+        assert [status["Uid"].split()[0], status["Gid"].split()[0], status["Groups"].split()[-1]] == ids
+        assert (status["CapEff"] == "0" * 16) == (ids[0] != "0")
 
 
 def test_a_privileged_exec_has_what_its_runtime_gives(docker, image):

@@ -3,6 +3,7 @@ builds, and what it does as a swarm of one."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import engines
-from kenrotest import wait_until
+from kenrotest import HELPERS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -159,6 +160,83 @@ def test_buildkit_runs_its_steps(docker, image, buildkit, context):
     wait_until(lambda: docker.containers() == [])
 
 
+def test_a_step_may_have_a_secret_and_the_context(docker, image, buildkit, context, tmp_path):
+    (tmp_path / "word").write_text("secret")
+    steps = ("FROM localhost/busybox\n"
+             "RUN --mount=type=secret,id=word --mount=type=bind,target=/ctx test $(cat /run/secrets/word) = secret && "
+             "test -f /ctx/Dockerfile && ! touch /ctx/new\n"
+             "RUN test ! -e /run/secrets/word && test ! -e /ctx/Dockerfile && test $(ulimit -n) = 77\n")
+    docker.ok("build", "--secret", f"id=word,src={tmp_path}/word", "--ulimit", "nofile=77:77", "--tag", "localhost/built", context(steps),
+              env={**os.environ, "DOCKER_BUILDKIT": "1"})
+    docker.ok("rmi", "--force", "localhost/built")
+    docker.ok("builder", "prune", "--all", "--force")
+
+
+def test_a_build_that_is_interrupted_ends_its_step(docker, image, buildkit, context):
+    argv = [*docker.command, "build", context("FROM localhost/busybox\nRUN trap '' TERM INT; sleep 54321; sleep 54321\n")]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          env={**os.environ, "DOCKER_BUILDKIT": "1"}) as client:
+        wait_until(lambda: asleep("54321"))
+        client.send_signal(signal.SIGINT)
+        assert client.wait() != 0
+    wait_until(lambda: not asleep("54321"))
+
+
+def asleep(seconds):
+    return subprocess.run(["pgrep", "--full", "--exact", f"sleep {seconds}"], stdout=subprocess.DEVNULL).returncode == 0
+
+
+# ---- users of its own ------------------------------------------------------------------
+
+@pytest.fixture
+def remapped(docker, image):
+    """The daemon's containers have the subordinate ids of the user tester."""
+    before = docker.settings.read_text()
+    docker.settings.write_text(json.dumps({**json.loads(before), "userns-remap": "tester"}))
+    docker.restart()
+    docker.warm()
+    yield docker
+    docker.clean()
+    docker.ok("image", "rm", "--force", image)
+    docker.settings.write_text(before)
+    docker.restart()
+
+
+def test_ids_of_containers_are_a_users(remapped, image, tmp_path):
+    docker = remapped
+    first = next(int(line.split(":")[1]) for line in Path("/etc/subuid").read_text().splitlines() if line.startswith("tester:"))
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", first, first)
+    tmp_path.chmod(0o755)
+    started(docker, image, "--volume", f"{tmp_path}:/v", "--volume", f"{HELPERS / 'inside'}:/usr/bin/inside:ro",
+            "--memory", "64m", "--sysctl", "net.ipv4.ip_forward=1", args=("sh", "-c", "trap 'exit 3' TERM; sleep 1000 & wait"))
+    pid = state(docker)["Pid"]
+    assert Path(f"/proc/{pid}/uid_map").read_text().split() == ["0", str(first), "65536"]
+    seen = json.loads(docker.ok("exec", "box", "inside"))
+    assert seen["status"]["Uid"].split()[0] == "0" and seen["uid_map"][0].split() == ["0", str(first), "65536"]
+    docker.ok("exec", "--user", "7:8", "box", "sh", "-c", "test $(id -u) = 7; test $(id -g) = 8")
+    docker.ok("exec", "box", "sh", "-c", "echo >/v/theirs/new; chown 7 /v/theirs/new; touch /new /etc/new")
+    assert (tmp_path / "theirs/new").stat().st_uid == first + 7
+    docker.fails("exec", "box", "touch", "/v/new", status=1)
+    group = Path("/sys/fs/cgroup", Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::/"))
+    assert (group / "memory.max").read_text() == "67108864\n"
+    docker.ok("update", "--memory", "48m", "--memory-swap", "48m", "box")
+    assert (group / "memory.max").read_text() == "50331648\n"
+    docker.ok("pause", "box")
+    docker.ok("unpause", "box")
+    docker.ok("stop", "--time", "60", "box")
+    assert state(docker)["ExitCode"] == 3
+
+
+def test_the_hosts_ids_have_to_be_asked_for(remapped, image):
+    docker = remapped
+    refused = docker.fails(*docker.container("--rm", "--network", "none", "--privileged", image, "true"), status=125)
+    assert "privileged mode is incompatible with user namespaces" in refused
+    said = docker.ok(*docker.container("--rm", "--network", "none", "--userns", "host", "--privileged", image,
+                                       "cat", "/proc/self/uid_map"))
+    assert said.split() == ["0", "0", "4294967295"]
+
+
 # ---- a swarm of one --------------------------------------------------------------------
 
 @pytest.fixture
@@ -179,7 +257,7 @@ def test_a_swarm_keeps_its_service_as_it_was_asked_for(swarm, image):
     subprocess.run([*swarm.command, "secret", "create", "word", "-"], input="secret", text=True, check=True,
                    stdout=subprocess.DEVNULL)
     swarm.ok("service", "create", "--name", "web", "--network", "host", "--replicas", "2", "--secret", "word",
-             "--limit-memory", "64m", "--limit-cpu", "0.5", "--limit-pids", "50", "--restart-delay", "0s", "--no-resolve-image",
+             "--limit-memory", "64m", "--limit-cpu", "0.5", "--limit-pids", "50", "--restart-delay", "0s", "--stop-grace-period", "1s", "--no-resolve-image",
              image, "sleep", "1000")
     first = tasks(swarm)
     assert len(first) == 2
@@ -198,5 +276,13 @@ def test_a_swarm_keeps_its_service_as_it_was_asked_for(swarm, image):
     swarm.ok("service", "update", "--env-add", "VERSION=2", "--update-delay", "0s", "--update-parallelism", "2", "web")
     wait_until(lambda: len(tasks(swarm)) == 3 and not before & set(tasks(swarm)))
     assert swarm.ok("exec", tasks(swarm)[0], "sh", "-c", "echo $VERSION") == "2"
+
+    # A version that cannot be started goes back by itself.
+    swarm.run("service", "update", "--args", "/nosuch", "--update-failure-action", "rollback", "--update-monitor", "1s",
+              "--rollback-monitor", "1s", "web")
+    assert json.loads(swarm.ok("service", "inspect", "web"))[0]["UpdateStatus"]["State"] == "rollback_completed"
+    errors = swarm.ok("service", "ps", "--no-trunc", "--format", "{{.Error}}", "web")
+    assert swarm.runtime != "kenro" or re.search('exec "/nosuch": no such file or directory', errors), errors
+    wait_until(lambda: len(tasks(swarm)) == 3)
     swarm.ok("service", "rm", "web")
     wait_until(lambda: tasks(swarm) == [])

@@ -166,6 +166,27 @@ def test_docker_runs_kenro_unasked_on_reload(docker, place, image):
     assert docker("exec", "web", "echo", "here") == "here"
 
 
+def test_a_docker_that_nobody_has_configured_runs_kenro_by_the_name_runc(docker, image, tmp_path):
+    """And its BuildKit. Both look for it where they look for every program."""
+    link = Path(KENRO).with_name("runc")
+    link.symlink_to(KENRO)
+    try:
+        docker("run", "--detach", "--name", "web", image, "sleep", "1000")
+        assert docker("inspect", "--format", "{{.HostConfig.Runtime}}", "web") == "runc"
+        ours = command(KENRO, "--root", "/run/docker/runtime-runc/moby", "list", "--quiet").split()
+        assert ours == [docker("inspect", "--format", "{{.Id}}", "web")]
+        assert docker("exec", "web", "echo", "here") == "here"
+        docker("update", "--pids-limit", "50", "web")
+        docker("stop", "--time", "0", "web")
+        (tmp_path / "Dockerfile").write_text('FROM localhost/busybox\nRUN ["/nosuch"]\n')
+        for failing in (["build", "--network", "none", tmp_path], ["run", "--rm", image, "/nosuch"]):
+            p = subprocess.run(["docker", *failing], capture_output=True, text=True)
+            assert p.returncode != 0 and 'exec "/nosuch": no such file or directory' in p.stderr
+    finally:
+        docker("rm", "--force", "web")
+        link.unlink()
+
+
 # ---- containerd -------------------------------------------------------------------------
 
 @pytest.fixture

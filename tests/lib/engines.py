@@ -1,5 +1,6 @@
 """Engines in a guest, each with one runtime below it: podman, docker, and containerd's ctr."""
 
+import contextlib
 import json
 import os
 import re
@@ -198,11 +199,42 @@ def traces():
     }
 
 
+def everything():
+    """All groups, mounts, network interfaces and programs of the host, and what runtimes keep."""
+    programs = sorted(name for p in Path("/proc").glob("[0-9]*")
+                      if (name := name_of(p)) and os.path.exists(p / "exe") and not name.startswith(("systemd-", "(")))
+    return {
+        "groups": sorted(path for path, _, _ in os.walk("/sys/fs/cgroup")),
+        "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "network": sorted(os.listdir("/sys/class/net")),
+        "programs": programs,
+        "state": traces()["state"],
+    }
+
+
 def name_of(process):
     try:
         return (process / "comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""  # has ended
+
+
+def at_work(runtime, verb, who):
+    """The pid of a process of RUNTIME that does VERB, as soon as there is one; None once WHO,
+    who has asked for it, has an answer."""
+    while not who():
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                args = (process / "cmdline").read_bytes().split(b"\0")
+                if args[0].decode().rpartition("/")[2] == runtime and verb.encode() in args:
+                    return int(process.name)
+    return None
+
+
+def parent(pid):
+    """Of a process; None if it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return int(Path(f"/proc/{pid}/status").read_text().partition("PPid:")[2].split()[0])
 
 
 # Processes that come and go with the host's own services.
@@ -238,6 +270,12 @@ def left(before, look=traces):
 
 def told(r):
     return f"{' '.join(r.args)}\nexit status {r.returncode}\n{r.stdout}{r.stderr}"
+
+
+def show(unit, what):
+    """A property of a unit."""
+    return subprocess.run(["systemctl", "show", "--value", "--property", what, unit], check=True, capture_output=True,
+                          text=True).stdout.strip()
 
 
 def systemctl(*args):

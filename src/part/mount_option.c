@@ -15,7 +15,7 @@ enum action {
         IDMAP,
         FLAG,   /* of the super block, for fsconfig(2) */
         UNFLAG, /* its default again */
-        IGNORE, /* the default, or what only mount(8) does */
+        IGNORE, /* the default, or what only mount(8) or an engine does */
         COPY_UP,
         RECURSIVE = 16, /* added to SET, CLEAR, ATIME, BIND, IDMAP */
 };
@@ -31,6 +31,7 @@ const struct name mount_option_names[] = {
         { "async", DO(UNFLAG, SYNC) },
         { "atime", DO(ATIME, MOUNT_ATTR_RELATIME) },
         { "bind", DO(BIND, 0) },
+        { "copy", DO(IGNORE, 0) }, /* Podman's, of what a new volume holds; it passes it on */
         { "defaults", DO(IGNORE, 0) },
         { "dev", DO(CLEAR, MOUNT_ATTR_NODEV) },
         { "diratime", DO(CLEAR, MOUNT_ATTR_NODIRATIME) },
@@ -42,6 +43,7 @@ const struct name mount_option_names[] = {
         { "loud", DO(IGNORE, 0) },
         { "mand", DO(FLAG, MAND) },
         { "noatime", DO(ATIME, MOUNT_ATTR_NOATIME) },
+        { "nocopy", DO(IGNORE, 0) }, /* likewise */
         { "nodev", DO(SET, MOUNT_ATTR_NODEV) },
         { "nodiratime", DO(SET, MOUNT_ATTR_NODIRATIME) },
         { "noexec", DO(SET, MOUNT_ATTR_NOEXEC) },

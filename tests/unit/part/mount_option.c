@@ -68,8 +68,8 @@ static const char *const flags[][2] = { { "sync", "sync" },
                                         { "mand", "mand" },
                                         { "iversion", "i_version" } };
 
-static const char *const ignored[] = { "async",      "defaults", "loud",  "noiversion",
-                                       "nolazytime", "nomand",   "silent" };
+static const char *const ignored[] = { "async",      "copy",       "defaults", "loud",  "nocopy",
+                                       "noiversion", "nolazytime", "nomand",   "silent" };
 
 /* What other tests are about. */
 static const char *const others[] = { "bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup" };

@@ -34,8 +34,12 @@ static int killed(const struct container *c, const struct host_cgroup *cg, struc
         struct err ignored;
         autoclose int fd = container_cgroup(c, cg, &ignored);
 
-        if (fd < 0 || cgroup_stats_oom_kills(fd) == 0)
-                return err_set(e, "init was killed before it could execute the program");
+        if (fd < 0 || cgroup_stats_oom_kills(fd) == 0) {
+                err_set(e, "init was killed before it could execute the program");
+                /* systemd takes an empty scope away, and with it what the kernel has counted */
+                return fd < 0 ? err_hint(e, "too low a linux.resources.memory.limit does that")
+                              : -1;
+        }
         err_set(e, "memory limit too low: init was OOM-killed");
         return err_hint(e, "raise linux.resources.memory.limit");
 }

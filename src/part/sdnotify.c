@@ -1,6 +1,7 @@
 #include "kenro/part/sdnotify.h"
 
 #include "kenro/base/fd.h"
+#include "kenro/base/log.h"
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
 
@@ -17,7 +18,7 @@
 #define DIRECTORY "notify"
 #define SOCKET "notify.sock"
 
-enum { MESSAGE_MAX = 4096, BARRIER_MS = 30000 };
+enum { MESSAGE_MAX = 4096, DIGITS_MAX = 20, BARRIER_MS = 30000 };
 
 int sdnotify_parent(int dir_fd, struct tree_list *later, struct arena *a, struct err *e)
 {
@@ -77,16 +78,66 @@ int sdnotify_listen(int dir_fd, struct err *e)
         return fd_take(&sock);
 }
 
-bool sdnotify_is_ready(int sock)
+/* A service may say what concerns itself. Not MAINPID, NOTIFYACCESS or FDSTORE: with
+ * these it would speak for the runtime. Not EXTEND_TIMEOUT_USEC: it would decide how long
+ * it takes to be stopped. */
+static const struct {
+        const char *key;
+        enum { ONE, DIGITS, TEXT } value;
+} states[] = {
+        { "READY=", ONE },    { "RELOADING=", ONE },         { "STOPPING=", ONE },
+        { "WATCHDOG=", ONE }, { "MONOTONIC_USEC=", DIGITS }, { "STATUS=", TEXT },
+};
+
+static bool may_go_on(const char *line)
 {
-        static const char ready[] = "READY=1";
+        for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+                const char *value = line + strlen(states[i].key);
+
+                if (strncmp(line, states[i].key, strlen(states[i].key)) != 0)
+                        continue;
+                if (states[i].value == ONE)
+                        return strcmp(value, "1") == 0;
+                return states[i].value == TEXT || (*value && strlen(value) <= DIGITS_MAX &&
+                                                   value[strspn(value, "0123456789")] == '\0');
+        }
+        return false;
+}
+
+void sdnotify_filter(char *message, char ret[SDNOTIFY_STATE_MAX])
+{
+        char *rest;
+        size_t n = 0;
+
+        ret[0] = '\0';
+        for (char *line = strtok_r(message, "\n", &rest); line;
+             line = strtok_r(NULL, "\n", &rest)) {
+                /* It comes to terminals. */
+                log_clean(line);
+                if (!may_go_on(line) || n + strlen(line) + 1 >= SDNOTIFY_STATE_MAX)
+                        continue;
+                n += (size_t)snprintf(ret + n, SDNOTIFY_STATE_MAX - n, "%s%s", n ? "\n" : "", line);
+        }
+}
+
+bool sdnotify_receive(int sock, char ret[SDNOTIFY_STATE_MAX])
+{
         char text[MESSAGE_MAX + 1];
         ssize_t n = recv(sock, text, MESSAGE_MAX, MSG_TRUNC);
 
+        ret[0] = '\0';
         if (n <= 0 || n > MESSAGE_MAX)
                 return false;
         text[n] = '\0';
-        for (char *line = text; line; line = strchr(line, '\n')) {
+        sdnotify_filter(text, ret);
+        return ret[0] != '\0';
+}
+
+bool sdnotify_is_ready(const char *state)
+{
+        static const char ready[] = "READY=1";
+
+        for (const char *line = state; line; line = strchr(line, '\n')) {
                 line += *line == '\n';
                 if (strcspn(line, "\n") == sizeof(ready) - 1 &&
                     memcmp(line, ready, sizeof(ready) - 1) == 0)
@@ -96,10 +147,10 @@ bool sdnotify_is_ready(int sock)
 }
 
 /* "/path", or "@name" in the abstract namespace. */
-static int connect_to(const char *path, struct err *e)
+static int connect_to(const char *path, int flags, struct err *e)
 {
         struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        autoclose int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        autoclose int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
         size_t len = strlen(path);
 
         if (sock < 0)
@@ -135,15 +186,24 @@ static int send_barrier(int sock, struct err *e)
         return 0;
 }
 
-int sdnotify_forward(const char *host_socket, pid_t pid, bool barrier, struct err *e)
+int sdnotify_tell(const char *host_socket, const char *state, struct err *e)
 {
-        autoclose int sock = connect_to(host_socket, e);
+        autoclose int sock = connect_to(host_socket, SOCK_NONBLOCK, e);
+
+        if (sock < 0)
+                return -1;
+        return fd_send(sock, state, strlen(state), -1, e) < 0 ? err_in(e, "NOTIFY_SOCKET") : 0;
+}
+
+int sdnotify_hand_over(const char *host_socket, pid_t pid, struct err *e)
+{
+        autoclose int sock = connect_to(host_socket, 0, e);
         char text[48];
 
         if (sock < 0)
                 return -1;
         snprintf(text, sizeof(text), "READY=1\nMAINPID=%d", pid);
-        if (fd_send(sock, text, strlen(text), -1, e) < 0 || (barrier && send_barrier(sock, e) < 0))
+        if (fd_send(sock, text, strlen(text), -1, e) < 0 || send_barrier(sock, e) < 0)
                 return err_in(e, "NOTIFY_SOCKET");
         return 0;
 }

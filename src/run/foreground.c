@@ -15,8 +15,12 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 
 enum { IO_BYTES = 16384, TAIL_BYTES_MAX = 1 << 20 };
+
+/* A container must not keep the manager of the whole machine busy. */
+enum { STATE_MS = 50, LAST_STATES_MAX = 64 };
 
 /* One direction: a buffer that is filled when it is empty. Nothing ever waits for
  * one side while the other, a signal, or the program's end could be attended to. */
@@ -28,9 +32,11 @@ struct stream {
 
 struct relayed {
         struct stream in, out; /* to the program's terminal, and from it */
-        int signals, pidfd, master, tty, ready;
-        bool ended;  /* the program; what it has written is still to be told */
-        size_t tail; /* how much of that has been */
+        int signals, pidfd, master, tty;
+        int64_t told;                   /* when it was last told something, in ms */
+        char state[SDNOTIFY_STATE_MAX]; /* what it could not be told then, or "" */
+        bool ended;                     /* the program; what it has written is still to be told */
+        size_t tail;                    /* how much of that has been */
         struct termios saved;
         bool raw;
 };
@@ -157,29 +163,62 @@ static bool is_drained(struct relayed *r)
         return r->out.begin == r->out.end;
 }
 
-/* This process stays, so the manager can take its time. */
-static void hand_on_readiness(struct relayed *r, const struct foreground *f)
+static int64_t now_ms(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* For how long the manager is left alone; -1: until the service says something. */
+static int quiet_ms(const struct relayed *r)
+{
+        int64_t ms = r->told + STATE_MS - now_ms();
+
+        if (r->told == 0 || (ms <= 0 && !r->state[0]))
+                return -1;
+        return ms > 0 ? (int)ms : 0;
+}
+
+/* The manager sees this process: it stays, so the manager can take its time. */
+static void tell(struct relayed *r, const struct foreground *f)
 {
         struct err e;
 
-        if (!sdnotify_is_ready(r->ready))
+        r->told = now_ms(); /* of nonsense too: it costs this process time */
+        if (!r->state[0] && !sdnotify_receive(f->ready_fd, r->state))
                 return;
-        r->ready = -1;
-        if (sdnotify_forward(f->manager, f->pid, false, &e) < 0)
+        if (sdnotify_tell(f->manager, r->state, &e) < 0) {
+                if (e.num == EAGAIN)
+                        return; /* later */
                 log_warn("%s", e.text);
+        }
+        r->state[0] = '\0';
+}
+
+/* The program has ended: what it said before. */
+static void tell_the_rest(struct relayed *r, const struct foreground *f)
+{
+        struct pollfd p = { .fd = f->ready_fd, .events = POLLIN };
+
+        for (int i = 0; i < LAST_STATES_MAX && (r->state[0] || poll(&p, 1, 0) > 0); i++)
+                tell(r, f);
 }
 
 static int loop(struct relayed *r, const struct foreground *f, struct err *e)
 {
         struct pollfd p[7];
+        int quiet;
 
         while (!r->ended || !is_drained(r)) {
                 p[0] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
                 p[1] = (struct pollfd){ .fd = r->ended ? -1 : r->pidfd, .events = POLLIN };
                 watch(&r->in, p + 2);
                 watch(&r->out, p + 4);
-                p[6] = (struct pollfd){ .fd = r->ready, .events = POLLIN };
-                if (poll(p, sizeof(p) / sizeof(p[0]), -1) < 0) {
+                quiet = quiet_ms(r);
+                p[6] = (struct pollfd){ .fd = quiet < 0 ? f->ready_fd : -1, .events = POLLIN };
+                if (poll(p, sizeof(p) / sizeof(p[0]), quiet) < 0) {
                         if (errno == EINTR)
                                 continue;
                         return err_sys(e, errno, "cannot wait for the container");
@@ -188,8 +227,8 @@ static int loop(struct relayed *r, const struct foreground *f, struct err *e)
                         return 0;
                 pass(&r->in, p + 2);
                 pass(&r->out, p + 4);
-                if (p[6].fd >= 0 && p[6].revents)
-                        hand_on_readiness(r, f);
+                if ((p[6].fd >= 0 && p[6].revents) || quiet == 0)
+                        tell(r, f);
                 if (p[1].fd >= 0 && p[1].revents) {
                         r->ended = true;
                         r->in.from = r->in.to = -1;
@@ -211,11 +250,7 @@ static int status_of(pid_t pid, struct err *e)
 
 int foreground_wait(const struct foreground *f, struct err *e)
 {
-        struct relayed r = { .pidfd = f->pidfd,
-                             .master = f->master,
-                             .tty = -1,
-                             .signals = -1,
-                             .ready = f->ready_fd };
+        struct relayed r = { .pidfd = f->pidfd, .master = f->master, .tty = -1, .signals = -1 };
         sigset_t all;
         int result;
 
@@ -234,6 +269,8 @@ int foreground_wait(const struct foreground *f, struct err *e)
                 make_raw(&r);
         }
         result = loop(&r, f, e);
+        if (f->ready_fd >= 0)
+                tell_the_rest(&r, f);
         if (r.raw)
                 (void)tcsetattr(r.tty, TCSANOW, &r.saved); /* nothing else can be done */
         fd_close(&r.tty);

@@ -60,13 +60,15 @@ int container_wait_ready(const struct container *c, int sock, const char *host_s
         struct pollfd p[2] = { { .fd = sock, .events = POLLIN },
                                { .fd = c->pidfd, .events = POLLIN } };
 
-        while (!p[0].revents || !sdnotify_is_ready(sock)) {
+        char state[SDNOTIFY_STATE_MAX] = "";
+
+        while (!p[0].revents || !sdnotify_receive(sock, state) || !sdnotify_is_ready(state)) {
                 if (p[1].revents)
                         return 0; /* it has ended, which the manager sees by itself */
                 if (poll(p, 2, -1) < 0 && errno != EINTR)
                         return err_sys(e, errno, "cannot wait for the service to be ready");
         }
-        return sdnotify_forward(host_socket, (pid_t)c->state.pid, true, e);
+        return sdnotify_hand_over(host_socket, (pid_t)c->state.pid, e);
 }
 
 int container_start(struct container *c, const struct host *host, const struct host_cgroup *cg,

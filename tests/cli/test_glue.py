@@ -69,6 +69,7 @@ def test_units_run_kenro():
     assert service["Type"] == "notify"
     assert service["ExecStart"] == f"{PLACE} run --bundle /srv/containers/%i %i"
     assert service["ExecStopPost"] == f"{PLACE} delete --force %i"
+    assert (service["Restart"], service["SuccessExitStatus"]) == ("on-failure", "143")
     assert unit("quadlet.container")["Container"]["GlobalArgs"] == "--runtime=kenro"
 
 

@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -219,12 +220,12 @@ def test_a_second_start_goes_on_where_the_first_was_killed(kenro, bundle, manage
 
 @pytest.mark.parametrize("abstract", (False, True))
 def test_run_tells_it_while_it_waits(kenro, bundle, tmp_path, abstract):
+    """It stays the service's process, so that the manager sees what becomes of it."""
     manager = Manager(f"@{tmp_path.name}-manager" if abstract else tmp_path / "manager")
     write_config(bundle, service("say READY=1; exec sleep 1000"))
     p = kenro.popen("run", "--bundle", bundle, "c",
                     env={**os.environ, "NOTIFY_SOCKET": manager.address})
-    message, _ = manager.receive()
-    assert message == f"READY=1\nMAINPID={kenro.pid('c')}"
+    assert manager.receive() == ("READY=1", [])
     kenro.ok("kill", "c", "KILL")
     assert p.wait(20) == 137
     manager.socket.close()
@@ -239,14 +240,72 @@ def test_a_detached_run_waits_for_it(kenro, bundle, manager):
     assert p.wait(20) == 0
 
 
-@pytest.mark.parametrize("message", ("READY=0", "XREADY=1", "READY=12", "STOPPING=1",
-                                     "MAINPID=1", "X" * 5000 + "\nREADY=1"))
-def test_nothing_else_of_a_service_reaches_the_manager(kenro, bundle, manager, message):
-    write_config(bundle, service(f"say '{message}'; say 'A=b\nREADY=1'; exec sleep 1000"))
-    p = kenro.popen("run", "--bundle", bundle, "c",
-                    env={**os.environ, "NOTIFY_SOCKET": manager.address})
-    assert manager.receive()[0] == f"READY=1\nMAINPID={kenro.pid('c')}"
+def run_service(kenro, bundle, manager, script, *options):
+    write_config(bundle, service(script))
+    return kenro.popen("run", *options, "--bundle", bundle, "c", env={**os.environ, "NOTIFY_SOCKET": manager.address})
+
+
+@pytest.mark.parametrize("message", (
+    "READY=0", "XREADY=1", "READY=12", "MAINPID=1", "NOTIFYACCESS=all", "FDSTORE=1", "BARRIER=1",
+    "EXTEND_TIMEOUT_USEC=1", "WATCHDOG=trigger", "WATCHDOG_USEC=1", "MONOTONIC_USEC=1x", "MONOTONIC_USEC=",
+    "MONOTONIC_USEC=123456789012345678901", "X" * 5000 + "\nREADY=1", "STATUS=" + "x" * 600))
+@pytest.mark.parametrize("options", ([], ["--detach"]), ids=("foreground", "detached"))
+def test_nothing_else_of_a_service_reaches_the_manager(kenro, bundle, manager, message, options):
+    p = run_service(kenro, bundle, manager, f"say '{message}'; say 'A=b\nREADY=1'; exec sleep 1000", *options)
+    ready, fds = manager.receive()
+    assert ready == (f"READY=1\nMAINPID={kenro.pid('c')}" if options else "READY=1") and fds == []
+    if options:
+        os.close(manager.receive()[1][0])
     assert manager.silent()
+    kenro.ok("kill", "c", "KILL")
+    p.wait(20)
+
+
+def test_a_service_may_speak_of_itself(kenro, bundle, manager):
+    p = run_service(kenro, bundle, manager, "say 'READY=1\nMAINPID=1\nSTATUS=größer'; say WATCHDOG=1; "
+                    "say 'RELOADING=1\nMONOTONIC_USEC=12'; say STOPPING=1; exec sleep 1000")
+    said = [manager.receive()[0] for _ in range(4)]
+    assert said == ["READY=1\nSTATUS=größer", "WATCHDOG=1", "RELOADING=1\nMONOTONIC_USEC=12", "STOPPING=1"]
+    kenro.ok("kill", "c", "KILL")
+    p.wait(20)
+
+
+def test_a_service_cannot_write_to_terminals(kenro, bundle, manager):
+    p = run_service(kenro, bundle, manager, "say 'STATUS=\033[31mred\u009b0m\nREADY=1'; exec sleep 1000")
+    assert manager.receive()[0] == "STATUS=?[31mred??0m\nREADY=1"
+    kenro.ok("kill", "c", "KILL")
+    p.wait(20)
+
+
+def test_a_detached_service_says_no_more_than_that_it_is_ready(kenro, bundle, manager):
+    """Whoever could hand it on has ended by then."""
+    p = run_service(kenro, bundle, manager, "say STATUS=x; say 'READY=1\nSTATUS=y'; exec sleep 1000", "--detach")
+    assert manager.receive()[0] == f"READY=1\nMAINPID={kenro.pid('c')}"
+    os.close(manager.receive()[1][0])
+    assert p.wait(20) == 0
+
+
+def test_what_a_service_says_last_is_heard(kenro, bundle, manager):
+    p = run_service(kenro, bundle, manager, "say STATUS=1; say STATUS=2; say READY=1; exit 3")
+    assert [manager.receive()[0] for _ in range(3)] == ["STATUS=1", "STATUS=2", "READY=1"]
+    assert p.wait(20) == 3
+
+
+def test_a_manager_that_does_not_read_holds_nothing_up(kenro, bundle, manager):
+    """Signals, and the end."""
+    p = run_service(kenro, bundle, manager, "trap 'exit 5' TERM; i=0; while [ $i -lt 2000 ]; do say STATUS=$i; "
+                    "i=$((i + 1)); [ $i != 5 ] || echo 5 >/five; done & wait")
+    wait_until(lambda: (bundle / "rootfs/five").exists())
+    p.terminate()
+    assert p.wait(20) == 5
+
+
+def test_a_service_that_says_much_is_heard_now_and_then(kenro, bundle, manager):
+    begin = time.monotonic()
+    p = run_service(kenro, bundle, manager, "while :; do say STATUS=x; done")
+    for _ in range(31):
+        manager.receive()
+    assert time.monotonic() - begin > 30 * 0.05
     kenro.ok("kill", "c", "KILL")
     p.wait(20)
 
@@ -258,7 +317,7 @@ def test_a_user_of_the_container_can_say_it(kenro, bundle, manager):
     write_config(bundle, c)
     p = kenro.popen("run", "--bundle", bundle, "c",
                     env={**os.environ, "NOTIFY_SOCKET": manager.address})
-    assert manager.receive()[0].startswith("READY=1\n")
+    assert manager.receive()[0] == "READY=1"
     kenro.ok("kill", "c", "KILL")
     p.wait(20)
 
@@ -268,7 +327,7 @@ def test_the_program_cannot_change_what_lies_around_the_socket(kenro, bundle, ma
                                  "exec sleep 1000"))
     p = kenro.popen("run", "--bundle", bundle, "c", stderr=subprocess.PIPE,
                     env={**os.environ, "NOTIFY_SOCKET": manager.address})
-    assert manager.receive()[0].startswith("READY=1\n")
+    assert manager.receive()[0] == "READY=1"
     kenro.ok("kill", "c", "KILL")
     assert p.communicate()[1].count("Read-only file system") == 2
 
@@ -295,8 +354,7 @@ def test_a_service_of_an_ordinary_user(user):
     bundle = user.bundle(rootless("/bin/sh", "-c", "say READY=1; exec sleep 1000"))
     environment = {**user.env, "NOTIFY_SOCKET": str(user.home / "manager")}
     p = user.popen("run", "-b", bundle, "c", env=environment, cwd=user.home)
-    message = manager.recv(4096).decode()
-    assert message == f"READY=1\nMAINPID={user.pid('c')}"
+    assert manager.recv(4096) == b"READY=1"
     user.ok("kill", "c", "KILL")
     assert p.wait(20) == 137
     manager.close()

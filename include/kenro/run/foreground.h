@@ -16,7 +16,7 @@ struct foreground {
         pid_t pid;
         int pidfd;
         int master;          /* its terminal's, or -1 */
-        int ready_fd;        /* where it says that it is ready, or -1 */
+        int ready_fd;        /* where it says what state it is in, or -1 */
         const char *manager; /* who is told then, as in NOTIFY_SOCKET */
 };
 

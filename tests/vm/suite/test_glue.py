@@ -2,6 +2,7 @@
 `kenro doctor` sees the same."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -238,32 +239,106 @@ def test_a_pod_of_the_handler_kenro_is_kenros(containerd, tmp_path):
 
 @pytest.fixture
 def web(place):
-    """The container of kenro@web."""
+    """web(SCRIPT, LINE ...): kenro@web, whose container runs SCRIPT; LINEs are more of its settings."""
     bundle = Path("/srv/containers/web")
-    make_bundle(bundle, config("/bin/sh", "-c", "trap 'exit 0' TERM; say READY=1; sleep 1000 & wait"))
+    directory = UNITS / "kenro@web.service.d"
+
+    def web(script, *lines):
+        make_bundle(bundle, config("/bin/sh", "-c", script))
+        directory.mkdir()
+        (directory / "test.conf").write_text("\n".join(["[Service]", "RestartSec=0", *lines]) + "\n")
+        systemctl("daemon-reload")
+        return "kenro@web"
+
     place(UNITS / "kenro@.service", example("kenro@.service"))
-    systemctl("daemon-reload")
-    yield "kenro@web"
-    systemctl("stop", "kenro@web")
-    command("rm", "-r", bundle)
+    yield web
+    command("systemctl", "stop", "kenro@web")
+    subprocess.run(["systemctl", "reset-failed", "kenro@web"], capture_output=True)  # it may not have
+    command("rm", "-r", bundle, directory)
 
 
-def restarted(unit, old):
-    shown = dict(line.split("=", 1) for line in command(
-        "systemctl", "show", "--property", "MainPID,ActiveState", unit).splitlines())
-    return shown["ActiveState"] == "active" and shown["MainPID"] not in ("0", str(old))
+def shown(unit, name):
+    return command("systemctl", "show", "--property", name, "--value", unit)
+
+
+def trapping(status, before="say READY=1"):
+    return f"trap 'exit {status}' TERM; {before}; while :; do sleep 1000 & wait; done"
+
+
+def state():
+    return json.loads(command(KENRO, "state", "web"))
 
 
 def test_a_unit_is_up_when_its_container_is_ready(web):
-    systemctl("start", web)
-    state = json.loads(command(KENRO, "state", "web"))
-    assert state["status"] == "running"
-    assert command("systemctl", "show", "--property", "MainPID", "--value", web) == str(state["pid"])
-    command(KENRO, "kill", "web", "KILL")
-    wait_until(lambda: restarted(web, state["pid"]), engines.TIMEOUT)
-    systemctl("stop", web)
+    unit = web(trapping(0, "say 'READY=1\nSTATUS=all is well'"))
+    systemctl("start", unit)
+    assert state()["status"] == "running"
+    assert shown(unit, "StatusText") == "all is well"
+    main = int(shown(unit, "MainPID"))
+    assert main != state()["pid"]
+    assert os.readlink(f"/proc/{main}/exe").startswith("/memfd:")
+    assert command("ps", "-o", "ppid=", "-p", state()["pid"]).strip() == str(main)
+    systemctl("stop", unit)
     assert command(KENRO, "list", "--quiet") == ""
-    assert command("systemctl", "show", "--property", "Result", "--value", web) == "success"
+    assert shown(unit, "Result") == "success"
+
+
+# systemd forgets the status of one that has ended well.
+@pytest.mark.parametrize("status, result, active, kept", [
+    (7, "exit-code", "failed", "7"), (143, "success", "inactive", "0")])
+def test_a_unit_ends_as_its_container_does(web, status, result, active, kept):
+    unit = web(trapping(status))
+    systemctl("start", unit)
+    systemctl("stop", unit)
+    assert (shown(unit, "ActiveState"), shown(unit, "Result")) == (active, result)
+    assert shown(unit, "ExecMainStatus") == kept
+    assert command(KENRO, "list", "--quiet") == ""
+
+
+def restarts(unit):
+    return int(shown(unit, "NRestarts"))
+
+
+def test_a_unit_that_fails_is_restarted(web):
+    unit = web(trapping(0))
+    systemctl("start", unit)
+    for i in range(2):
+        old = state()["pid"]
+        command(KENRO, "kill", "web", "KILL")
+        wait_until(lambda: restarts(unit) == i + 1 and shown(unit, "ActiveState") == "active", engines.TIMEOUT)
+        assert state()["pid"] != old
+
+
+def test_a_unit_that_ends_well_is_not_restarted(web):
+    unit = web("say READY=1; exit 0")
+    systemctl("start", unit)
+    wait_until(lambda: shown(unit, "ActiveState") == "inactive", engines.TIMEOUT)
+    assert (shown(unit, "Result"), restarts(unit)) == ("success", 0)
+
+
+def test_a_unit_may_name_the_statuses_that_are_good(web):
+    unit = web("say READY=1; exit 42", "SuccessExitStatus=42")
+    systemctl("start", unit)
+    wait_until(lambda: shown(unit, "ActiveState") == "inactive", engines.TIMEOUT)
+    assert (shown(unit, "Result"), restarts(unit)) == ("success", 0)
+
+
+def test_a_unit_whose_kenro_is_killed_leaves_no_container(web):
+    unit = web(trapping(0), "Restart=no")
+    systemctl("start", unit)
+    systemctl("kill", "--kill-whom", "main", "--signal", "KILL", unit)
+    wait_until(lambda: shown(unit, "ActiveState") == "failed", engines.TIMEOUT)
+    assert command(KENRO, "list", "--quiet") == ""
+
+
+def test_a_detached_container_is_the_units_process(web):
+    """Its status nobody hears of."""
+    unit = web(trapping(0), "ExecStart=", "ExecStart=/usr/local/sbin/kenro run --detach "
+               "--bundle /srv/containers/web web", "Restart=no")
+    systemctl("start", unit)
+    assert shown(unit, "MainPID") == str(state()["pid"])
+    systemctl("stop", unit)
+    assert command(KENRO, "list", "--quiet") == ""
 
 
 # ---- an ordinary user -------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 #include "kenro/base/fd.h"
 #include "kenro/base/file.h"
+#include "kenro/base/log.h"
+#include "kenro/base/path.h"
 #include "kenro/base/sys.h"
 #include "kenro/run/job.h"
 #include "kenro/run/notify.h"
@@ -44,21 +46,46 @@ int exec_filter(const struct container *c, const struct spec_seccomp *f, struct 
         return 0;
 }
 
-/* The group that init is in now, which may not be the one it was made in: a
- * systemd inside, or a nested runtime, has moved it. */
-static int open_inits_cgroup(const struct exec_input *in)
+/* The path of the group that init is in now. TEXT is for it. */
+static const char *inits_cgroup(const struct exec_input *in, char text[PATH_MAX + 64])
 {
-        char name[32], text[PATH_MAX + 64], *at;
+        char name[32], *at;
 
         snprintf(name, sizeof(name), "%d/cgroup", (int)in->container->state.pid);
-        if (file_peek(in->host->proc_fd, name, text, sizeof(text)) <= 0)
-                return -ENOENT;
+        if (file_peek(in->host->proc_fd, name, text, PATH_MAX + 64) <= 0)
+                return NULL;
         at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
         if (!at)
-                return -ENOENT;
+                return NULL;
         at = strstr(at, "0::") + 3;
         at[strcspn(at, "\n")] = '\0';
-        return at[0] == '/' ? cgroup_open(in->cgroup, at) : -ENOENT;
+        return at[0] == '/' ? at : NULL;
+}
+
+/* That group, which may not be the one it was made in: somebody has moved it. */
+static int open_inits_cgroup(const struct exec_input *in)
+{
+        char text[PATH_MAX + 64];
+        const char *path = inits_cgroup(in, text);
+
+        return path ? cgroup_open(in->cgroup, path) : -ENOENT;
+}
+
+/* That group if it is below the container's own, OWN: a systemd inside, or a nested
+ * runtime, gives limits to those that are there. As it is the container's, it must
+ * not hold us: what is frozen there would never begin. */
+static int open_inits_below(const struct exec_input *in, int own)
+{
+        const struct host_cgroup top = { .fd = own };
+        const char *of_container = in->container->state.cgroup, *path;
+        char text[PATH_MAX + 64];
+        autoclose int fd = -1;
+
+        path = inits_cgroup(in, text);
+        if (!path || !path_is_below(path, of_container) || strcmp(path, of_container) == 0)
+                return -ENOENT;
+        fd = cgroup_open(&top, path + strlen(of_container));
+        return fd < 0 || cgroup_is_frozen(fd) ? -ENOENT : fd_take(&fd);
 }
 
 static bool has_dotdot(const char *path)
@@ -117,24 +144,44 @@ static int spawn_in_group(struct job *j, const struct exec_input *in, struct err
         return e->num == EBUSY ? err_hint(e, "controllers are enabled below that group") : -1;
 }
 
+/* Clone into the container's group: where init is, if that can be had. */
+static int spawn_in_own(struct job *j, const struct exec_input *in, struct err *e)
+{
+        autoclose int own = container_cgroup(in->container, in->cgroup, e);
+
+        if (own < 0)
+                return -1;
+        j->cgroup.fd = open_inits_below(in, own);
+        if (j->cgroup.fd >= 0) {
+                if (spawn(j, &how, e) == 0)
+                        return 0;
+                if (j->pid != 0)
+                        return -1;
+                log_debug("%s; not in init's own group", e->text); /* which may be gone, or full */
+                fd_close(&j->cgroup.fd);
+                fd_close(&j->sock);
+        }
+        j->cgroup.fd = fd_take(&own);
+        return spawn(j, &how, e);
+}
+
 /* Clone into the container's group; where it has none, or that cannot hold processes
- * because controllers are enabled below it, into init's own. */
+ * because controllers are enabled below it, into init's wherever that is. */
 static int spawn_in_cgroup(struct job *j, const struct exec_input *in, struct err *e)
 {
-        const char *path = in->container->state.cgroup;
-        struct err ignored;
+        bool none = !in->container->state.cgroup[0];
         int r;
 
         if (in->group && *in->group)
                 return spawn_in_group(j, in, e);
-        if (!path[0] && in->host->rootless)
+        if (none && in->host->rootless)
                 return spawn(j, &how, e); /* it has not the right to init's */
         /* Init may have been moved, and the path be another container's by now. */
-        j->cgroup.fd = path[0] ? container_cgroup(in->container, in->cgroup, &ignored) : -ENOENT;
-        r = j->cgroup.fd < 0 ? -1 : spawn(j, &how, e);
+        r = none ? -1 : spawn_in_own(j, in, e);
         if (r == 0 || j->pid != 0 || (j->cgroup.fd >= 0 && e->num != EBUSY && e->num != EOPNOTSUPP))
                 return r;
         fd_close(&j->cgroup.fd);
+        fd_close(&j->sock);
         j->cgroup.fd = open_inits_cgroup(in);
         if (j->cgroup.fd < 0)
                 return err_sys(e, -j->cgroup.fd, "cannot open the container's cgroup");

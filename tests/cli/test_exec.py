@@ -361,6 +361,36 @@ def test_an_exec_can_be_put_into_a_group_below_the_containers(running):
             f"0::{expected}\n"
 
 
+def own_group(kenro):
+    return kenro.ok("exec", "c", "/bin/grep", "^0:", "/proc/self/cgroup")
+
+
+def test_an_exec_joins_init_in_a_group_below_the_containers(running):
+    """Where it went so that limits can be given to groups beside it."""
+    group = cgroup_mount() / "kenro/c"
+    (group / "init/deep").mkdir(parents=True)
+    for path in ("init/deep", "init"):
+        (group / path / "cgroup.procs").write_text(str(running.pid("c")))
+        assert own_group(running) == f"0::/{path}\n"
+    assert running.ok("exec", "--cgroup", "/", "c", "/bin/grep", "^0:", "/proc/self/cgroup") == "0::/\n"
+
+
+def test_a_group_of_the_containers_cannot_keep_an_exec_out(running):
+    """The container freezes it, or lets no process in."""
+    inner = cgroup_mount() / "kenro/c/init"
+    inner.mkdir()
+    (inner / "cgroup.procs").write_text(str(running.pid("c")))
+    (inner / "cgroup.freeze").write_text("1")
+    wait_until(lambda: "frozen 1" in (inner / "cgroup.events").read_text())
+    assert own_group(running) == "0::/\n"
+    (inner / "cgroup.freeze").write_text("0")
+    wait_until(lambda: "frozen 0" in (inner / "cgroup.events").read_text())
+    assert own_group(running) == "0::/init\n"
+    (inner / "below").mkdir()
+    (inner / "below/cgroup.type").write_text("threaded")  # it is the domain, and invalid below
+    assert own_group(running) == "0::/init\n"
+
+
 @pytest.mark.parametrize("path", ["..", "../c2", "sub/../..", "/../../etc"])
 def test_a_group_that_is_not_below_is_refused(running, path):
     assert running.fails("exec", "--cgroup", path, "c", "/bin/true", status=255) == \

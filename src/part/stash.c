@@ -29,17 +29,19 @@ int stash_make(const char *label, struct err *e)
                 return err_sys(e, -r, "cannot make the runtime's own tmpfs");
         if (mkdirat(fd, "dir", 0555) < 0)
                 return err_sys(e, errno, "cannot make the runtime's own directory");
-        if (mkdirat(fd, "dev", 0500) < 0)
-                return err_sys(e, errno, "cannot make the runtime's own /dev");
+        if (mkdirat(fd, "dev", 0500) < 0 || mkdirat(fd, "proc", 0500) < 0)
+                return err_sys(e, errno, "cannot make places for the runtime's own mounts");
         file = openat(fd, "file", O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0444);
         if (file < 0)
                 return err_sys(e, errno, "cannot make the runtime's own file");
         return fd_take(&fd);
 }
 
-int stash_dev_child(int stash_fd, int dev_fd, struct err *e)
+int stash_put_child(int stash_fd, const char *name, int mount_fd, struct err *e)
 {
-        int r = sys_move_mount(dev_fd, "", stash_fd, "dev", MOVE_MOUNT_F_EMPTY_PATH);
+        int r = mount_fd < 0
+                        ? 0
+                        : sys_move_mount(mount_fd, "", stash_fd, name, MOVE_MOUNT_F_EMPTY_PATH);
 
-        return r < 0 ? err_sys(e, -r, "cannot put /dev aside") : 0;
+        return r < 0 ? err_sys(e, -r, "cannot put /%s aside", name) : 0;
 }

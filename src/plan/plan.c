@@ -260,7 +260,8 @@ static int build_mounts(const struct spec *s, const struct bundle *b, const stru
             mask_plan(s, a, &r->mask, e) < 0 || build_devices(s, b, h, a, r, e) < 0 ||
             plan_procfs(r, e) < 0)
                 return -1;
-        r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0 || r->mount.dev >= 0;
+        r->stash = r->mask.masked.n > 0 || r->device.n_outside > 0 || r->mount.dev >= 0 ||
+                   r->procfs;
         return 0;
 }
 

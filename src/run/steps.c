@@ -141,7 +141,8 @@ static int root_cell(struct job *j, struct err *e)
 
         umask(0); /* what is made below has the mode that was asked for */
         j->root_fd = rootfs_child(&j->plan->rootfs, j->stash_fd, j->place_fd, e);
-        if (j->root_fd < 0 || (j->dev_fd >= 0 && stash_dev_child(j->stash_fd, j->dev_fd, e) < 0))
+        if (j->root_fd < 0 || stash_put_child(j->stash_fd, "dev", j->dev_fd, e) < 0 ||
+            stash_put_child(j->stash_fd, "proc", j->proc_fd, e) < 0)
                 return -1;
         r = mount_id(j->root_fd, "", &j->root_mount);
         return r < 0 ? err_sys(e, -r, "cannot tell the root's mount") : 0;

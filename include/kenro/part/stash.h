@@ -15,6 +15,6 @@
  * detached mount cannot be a source). */
 int stash_make(const char *label, struct err *e);
 
-/* Put the detached mount DEV_FD into the stash, which is attached by now, so that
- * it can be cloned when the turn of /dev comes. */
-int stash_dev_child(int stash_fd, int dev_fd, struct err *e);
+/* Put the detached mount MOUNT_FD, if that is not -1, at NAME ("dev", "proc") in the stash,
+ * which is attached by now, so that it can be cloned when its turn comes. */
+int stash_put_child(int stash_fd, const char *name, int mount_fd, struct err *e);

@@ -82,7 +82,7 @@ struct plan {
         struct tree_list later; /* what the child clones, for want of privileges */
         bool loopback;          /* the network namespace is new */
         bool procfs;            /* of a joined pid namespace */
-        bool stash;             /* masks, nodes or /dev need the runtime's own tmpfs */
+        bool stash;             /* masks, nodes, /dev or procfs need the runtime's own tmpfs */
         bool no_setgroups;      /* of a joined user namespace */
         bool has_process;       /* process is in the configuration */
 

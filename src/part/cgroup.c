@@ -4,6 +4,7 @@
 #include "kenro/base/file.h"
 #include "kenro/base/path.h"
 #include "kenro/base/sys.h"
+#include "kenro/part/cgroup_walk.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-enum { MAKE_TRIES = 20, REMOVE_WAIT_MS = 2000, EVENTS_BYTES = 256 };
+enum { MAKE_TRIES = 20, REMOVE_WAIT_MS = 2000, DYING_MS = 200, EVENTS_BYTES = 256 };
 
 /* Only the host's root can set it, not a container that the group is delegated to. */
 #define CLAIM "trusted.kenro"
@@ -340,15 +341,38 @@ int cgroup_wait(int cgroup_fd, const char *event, int or_fd, int ms)
         return 0;
 }
 
+static int note_process(pid_t pid, void *arg)
+{
+        (void)pid;
+        (void)arg;
+        return 1;
+}
+
+/* A pid namespace's init cannot go before others have reaped their children in there, and
+ * newer kernels (7.2 is one) keep its group populated until then. Nothing lists it any more,
+ * and the group can be removed. */
+static bool has_only_dying(int cgroup_fd)
+{
+        return cgroup_each_process(cgroup_fd, note_process, NULL) == 0;
+}
+
 int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e)
 {
-        int r = cgroup_wait(cgroup_fd, "populated 0", or_fd, ms);
+        int r, left = ms;
 
+        do {
+                int slice = left < DYING_MS ? left : DYING_MS;
+
+                r = cgroup_wait(cgroup_fd, "populated 0", or_fd, slice);
+                left -= slice;
+        } while (r == -ETIMEDOUT && !has_only_dying(cgroup_fd) && left > 0);
         if (r == 0 || r == -ENOENT || r == -ENODEV) /* the group is gone */
                 return 0;
-        if (r == -ETIMEDOUT)
-                return err_set(e, "processes are left in the cgroup after %d ms", ms);
-        return err_sys(e, -r, "cannot read cgroup.events");
+        if (r != -ETIMEDOUT)
+                return err_sys(e, -r, "cannot read cgroup.events");
+        return has_only_dying(cgroup_fd)
+                       ? 0
+                       : err_set(e, "processes are left in the cgroup after %d ms", ms);
 }
 
 int cgroup_end(int cgroup_fd, int ms, struct err *e)
@@ -393,6 +417,18 @@ static int note_name(int fd, const char *name, void *arg)
         return 1;
 }
 
+/* Where processes end slowly they may still be counted. */
+static int remove_empty(int parent, const char *name, int cgroup_fd)
+{
+        for (int ms = 0;; ms += DYING_MS) {
+                int r = unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+
+                if (r != -EBUSY || ms >= REMOVE_WAIT_MS)
+                        return r == -ENOENT ? 0 : r;
+                (void)cgroup_wait(cgroup_fd, "populated 0", -1, DYING_MS);
+        }
+}
+
 /* Remove the first leaf below NAME in PARENT: a container may have nested its
  * groups so deep that a recursion would overrun the stack. Returns 1 if there
  * is more, 0 if NAME itself is gone. */
@@ -415,8 +451,9 @@ static int remove_leaf(int parent, const char *name, struct err *e)
                 if (r == 0) {
                         if (cgroup_wait_empty(fd, -1, REMOVE_WAIT_MS, e) < 0)
                                 return -1;
-                        if (unlinkat(dir, here, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                                return err_sys(e, errno, "cannot remove the cgroup %s", name);
+                        r = remove_empty(dir, here, fd);
+                        if (r < 0)
+                                return err_sys(e, -r, "cannot remove the cgroup %s", name);
                         return top ? 0 : 1;
                 }
                 fd_close(&dir);

@@ -73,8 +73,8 @@ int cgroup_kill(int cgroup_fd);
  * from OR_FD (-1: nothing). Returns 0, -ETIMEDOUT after MS milliseconds, -errno. */
 int cgroup_wait(int cgroup_fd, const char *event, int or_fd, int ms);
 
-/* Wait until no process is in the group, or until something can be read from
- * OR_FD (-1: nothing), at most MS milliseconds. */
+/* Wait until no process is in the group but such as only wait to be reaped, or until something can
+ * be read from OR_FD (-1: nothing), at most MS milliseconds. */
 int cgroup_wait_empty(int cgroup_fd, int or_fd, int ms, struct err *e);
 
 /* If there are processes in the group, kill them and wait. A group without any

@@ -168,6 +168,8 @@ static int explain(const struct cgroup_limit *l, int num, struct err *e)
                                 "nor is there %s: weights need the I/O scheduler bfq, or a "
                                 "kernel with blk-iocost",
                                 l->or_file);
+        if (num == ENOENT)
+                return err_hint(e, "this kernel has no such file");
         if (num == ENODEV || num == ENXIO)
                 return err_hint(e, "there is no such device");
         if (num == EACCES || num == EPERM)

@@ -15,6 +15,8 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#define CEPH_MAGIC 0x00c36400 /* fs/ceph/super.h, not among the headers */
+
 /* File systems of which one instance serves many mounts: "ro" for the super
  * block would reach beyond this mount, so only the mount gets it. */
 bool mount_is_shared_type(const char *type)
@@ -120,6 +122,31 @@ int mount_make(const struct mount_entry *m, const struct mount_param *more, stru
         return fd < 0 ? hint_power(m, e) : fd;
 }
 
+/* Whose ids can be mapped since when, of file systems that have learnt it after Linux
+ * 5.15; those of a fuse only if its server says so. */
+static const struct {
+        long type;
+        const char *name, *since;
+} learners[] = {
+        { F2FS_SUPER_MAGIC, "an f2fs", "5.18" }, { EROFS_SUPER_MAGIC_V1, "an erofs", "5.19" },
+        { SQUASHFS_MAGIC, "a squashfs", "6.2" }, { TMPFS_MAGIC, "a tmpfs", "6.3" },
+        { CEPH_MAGIC, "a ceph", "6.7" },         { FUSE_SUPER_MAGIC, "a fuse", "6.12" },
+};
+
+static int cannot_map(const struct mount_entry *m, struct err *e)
+{
+        struct statfs fs;
+        const char *below = m->o.ridmap ? ", or that of a mount below it" : "";
+
+        for (size_t i = 0; i < sizeof(learners) / sizeof(learners[0]); i++)
+                if (fstatfs(m->tree_fd, &fs) == 0 && fs.f_type == learners[i].type)
+                        return err_hint(e,
+                                        "its file system cannot do that with this kernel%s: %s "
+                                        "can since Linux %s",
+                                        below, learners[i].name, learners[i].since);
+        return err_hint(e, "its file system cannot do that with this kernel%s", below);
+}
+
 int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e)
 {
         int r = tree_idmap(m->tree_fd, userns, m->o.ridmap);
@@ -128,8 +155,7 @@ int mount_idmap_parent(const struct mount_entry *m, int userns, struct err *e)
                 return 0;
         err_sys(e, -r, "cannot map the ids of the source %s", m->source);
         if (r == -EINVAL)
-                return err_hint(e, "its file system cannot do that with this kernel%s",
-                                m->o.ridmap ? ", or that of a mount below it" : "");
+                return cannot_map(m, e);
         if (r == -EPERM)
                 return err_hint(e, "its ids are mapped already, or the file system is not the "
                                    "host's own");

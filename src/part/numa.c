@@ -6,7 +6,7 @@
 #include <linux/mempolicy.h>
 
 /* Newer than the oldest headers: Linux 5.15 and 6.9. */
-enum { PREFERRED_MANY = 5, WEIGHTED_INTERLEAVE = 6 };
+enum { PREFERRED_MANY = 5, WEIGHTED_INTERLEAVE = 6, MODE_BITS = 0xff };
 
 static const struct {
         int mode;
@@ -84,6 +84,9 @@ int numa_child(const struct numa_plan *p, struct err *e)
         r = sys_set_mempolicy(p->mode, p->nodes.v, bits_is_empty(&p->nodes) ? 0 : BITS_MAX + 1);
         if (r < 0)
                 err_sys(e, -r, "linux.memoryPolicy: cannot be set");
+        if (r == -EINVAL && (p->mode & MODE_BITS) == WEIGHTED_INTERLEAVE)
+                return err_hint(e, "a node that is not there or not allowed, or a kernel before "
+                                   "Linux 6.9, with which MPOL_WEIGHTED_INTERLEAVE came");
         if (r == -EINVAL)
                 return err_hint(e, "a node that is not there or not allowed, or a mode newer "
                                    "than the kernel");

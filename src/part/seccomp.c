@@ -11,7 +11,7 @@
 #include <seccomp.h>
 #include <string.h>
 
-enum { ARCHS_MAX = 24 };
+enum { ARCHS_MAX = 24, WAIT_KILLABLE_RECV = 1 << 5 };
 
 /* The architectures that the filter is for: the native one, and those listed. */
 static size_t list_archs(const struct spec_seccomp *f, uint32_t native,
@@ -131,7 +131,12 @@ int seccomp_child(const struct seccomp_plan *p, struct err *e)
         if (!p->v)
                 return 0;
         r = sys_seccomp(SECCOMP_SET_MODE_FILTER, p->flags, &prog);
-        if (r == -EINVAL && p->flags)
-                return err_sys(e, -r, "linux.seccomp.flags: this kernel does not know them all");
+        if (r == -EINVAL && p->flags) {
+                err_sys(e, -r, "linux.seccomp.flags: this kernel does not know them all");
+                return p->flags & WAIT_KILLABLE_RECV
+                               ? err_hint(e, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV came with "
+                                             "Linux 5.19")
+                               : -1;
+        }
         return r < 0 ? err_sys(e, -r, "linux.seccomp: cannot load the filter") : r;
 }

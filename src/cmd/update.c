@@ -1,6 +1,7 @@
 /* update: other limits for a container that is there. */
 #include "kenro/base/fd.h"
 #include "kenro/base/log.h"
+#include "kenro/base/size.h"
 #include "kenro/cmd/cmd.h"
 #include "kenro/part/cgroup_limit.h"
 #include "kenro/part/resctrl.h"
@@ -8,8 +9,6 @@
 #include "kenro/spec/spec_load.h"
 #include "kenro/spec/spec_resources.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,42 +50,18 @@ const struct option_row update_rows[] = {
 };
 /* clang-format on */
 
-/* What a letter behind a number multiplies it with, as a power of two; -1: nothing that
- * is known. "512m", "512mb" and "512MiB" are the same. */
-static int shift_of(const char *unit)
-{
-        static const char letters[] = "bkmgtp";
-        const char *end = unit + 1, *at;
-
-        if (!*unit)
-                return 0;
-        at = strchr(letters, tolower((unsigned char)*unit));
-        if (!at)
-                return -1;
-        if (at != letters && tolower((unsigned char)*end) == 'i' &&
-            tolower((unsigned char)end[1]) == 'b')
-                end += 2;
-        else if (at != letters && tolower((unsigned char)*end) == 'b')
-                end++;
-        return *end ? -1 : (int)(at - letters) * 10;
-}
-
 static int parse(const char *text, const char *option, bool size, struct opt_int *ret,
                  struct err *e)
 {
-        char *end;
-        int shift;
+        uint64_t n = 0;
+        bool unlimited = strcmp(text, "-1") == 0;
 
-        errno = 0;
-        ret->v = strtoll(text, &end, 10);
-        shift = size && ret->v >= 0 ? shift_of(end) : *end ? -1 : 0;
-        if ((!isdigit((unsigned char)*text) && *text != '-') || end == text || ret->v < -1 ||
-            shift < 0 || errno || ret->v > INT64_MAX >> shift)
+        if (!unlimited &&
+            (size_parse(text, strlen(text), size ? SIZE_HUMAN : SIZE_NUMBER, &n) < 0 ||
+             n > INT64_MAX))
                 return err_set(e, "option '--%s': '%.40s' is neither -1 nor a %s", option, text,
                                size ? "size like 512m" : "number");
-        if (ret->v > 0)
-                ret->v <<= shift;
-        ret->set = true;
+        *ret = (struct opt_int){ true, unlimited ? -1 : (int64_t)n };
         return 0;
 }
 

@@ -3,8 +3,8 @@
 #include "kenro/base/bits.h"
 #include "kenro/base/file.h"
 #include "kenro/base/log.h"
+#include "kenro/base/size.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,15 +254,12 @@ static char *old_value(struct arena *a, const struct cgroup_limit *l, const char
 /* As the kernel reads it: values of unified may have a unit. */
 static uint64_t number(const char *text)
 {
-        static const char units[] = "kmgtpe";
-        char *end;
-        uint64_t n = strtoull(text, &end, 0);
-        const char *unit = isalpha((unsigned char)*end)
-                                   ? strchr(units, tolower((unsigned char)*end))
-                                   : NULL;
-        unsigned shift = unit ? (unsigned)(unit - units + 1) * 10 : 0;
+        uint64_t n;
+        int r = size_parse(text, strcspn(text, " \n"), SIZE_KERNEL, &n);
 
-        return strncmp(text, "max", 3) == 0 || n > UINT64_MAX >> shift ? UINT64_MAX : n << shift;
+        if (r == 0)
+                return n;
+        return r == -ERANGE || strncmp(text, "max", 3) == 0 ? UINT64_MAX : 0;
 }
 
 /* What FILE says now, 0 if that is nothing. */

@@ -2,10 +2,9 @@
 #include "kenro/part/systemd.h"
 
 #include "kenro/base/bits.h"
+#include "kenro/base/size.h"
 #include "kenro/spec/spec_load.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@ enum {
         OOM_POLICY_SINCE = 253,
         ZSWAP_SINCE = 253,
         QUOTA_STEP = 10000, /* of a second's microseconds: 1 % */
-        DEVICE_MAX = 32,
 };
 
 #define SECOND 1000000ull
@@ -67,33 +65,17 @@ static int no_number(const struct conversion *c, const char *text, struct err *e
         return err_set(e, "%s: '%.60s' is not a value that systemd could keep", c->file, text);
 }
 
-/* As the kernel reads it, with a letter for the unit; "max" is UINT64_MAX. LEN bytes. */
+/* As the kernel reads it, cpu.max without units; "max" is UINT64_MAX. LEN bytes. */
 static int parse_number(const struct conversion *c, const char *text, size_t len, uint64_t *ret,
                         struct err *e)
 {
-        static const char units[] = "kmgtpe";
-        char buf[DEVICE_MAX], *end;
-        const char *unit;
-        uint64_t n;
+        enum size_kind kind = strcmp(c->file, "cpu.max") == 0 ? SIZE_NUMBER : SIZE_KERNEL;
 
-        snprintf(buf, sizeof(buf), "%.*s", (int)len, text);
-        if (strcmp(buf, "max") == 0) {
+        if (len == strlen("max") && memcmp(text, "max", len) == 0) {
                 *ret = UINT64_MAX;
                 return 0;
         }
-        errno = 0;
-        n = strtoull(buf, &end, 10);
-        unit = *end ? strchr(units, tolower((unsigned char)*end)) : NULL;
-        if (!isdigit((unsigned char)buf[0]) || errno || len >= sizeof(buf) ||
-            (*end && (!unit || end[1])))
-                return no_number(c, text, e);
-        for (const char *u = units; unit && u <= unit; u++) {
-                if (n > UINT64_MAX / 1024)
-                        return no_number(c, text, e);
-                n *= 1024;
-        }
-        *ret = n;
-        return 0;
+        return size_parse(text, len, kind, ret) < 0 ? no_number(c, text, e) : 0;
 }
 
 /* 0 is no value of these to systemd; the kernel makes a whole page of 1, that is none. */

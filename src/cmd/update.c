@@ -252,16 +252,19 @@ static int put_in_force(struct container *c, const struct host_cgroup *cg,
                         struct arena *a, struct err *e)
 {
         struct cgroup_limit_group group = { .host = cg, .path = c->state.cgroup, .arena = a };
-        autoclose int fd = container_cgroup(c, cg, e);
+        autoclose int fd = c->state.cgroup[0] ? container_cgroup(c, cg, e) : -1;
         struct spec_resources *now = ARENA_NEW(a, struct spec_resources, 1, e);
         const struct spec_resources *const r[] = { old, change, now };
         struct cgroup_limit_plan plan;
         struct err ignored;
 
         group.fd = fd;
-        if (fd < 0 || !now || merge(old, change, a, now, e) < 0 ||
-            plan_changes(r, c->state.unit != NULL, a, &plan, e) < 0 ||
-            cgroup_limit_parent(&plan, &group, e) < 0)
+        if ((fd < 0 && c->state.cgroup[0]) || !now || merge(old, change, a, now, e) < 0 ||
+            plan_changes(r, c->state.unit != NULL, a, &plan, e) < 0)
+                return -1;
+        if (fd < 0)
+                return plan.n == 0 ? 0 : container_cgroup(c, cg, e); /* it says why there is none */
+        if (cgroup_limit_parent(&plan, &group, e) < 0)
                 return -1;
         /* Files first: what the kernel does not take must not stand in the unit. */
         c->state.resources = now;

@@ -56,10 +56,15 @@ def test_an_exec_goes_to_where_init_is(free):
         group.rmdir()
 
 
+@pytest.mark.parametrize("resources", ["{}", '{"devices":[{"allow":false}],"memory":{"limit":0},"pids":{}}'])
+def test_an_update_of_nothing_needs_no_group(free, resources):
+    free.ok("update", "-r", "-", "c", input=resources)
+
+
 def test_later_commands_know_it_without_the_option(free):
     for args in (["pause", "c"], ["events", "--stats", "c"]):
         assert free.fails(*args) == f"{args[0]} c: {NONE}"
-    assert free.fails("update", "-r", "-", "c", input="{}") == f"update c: {NONE}"
+    assert free.fails("update", "--pids-limit", "5", "c") == f"update c: {NONE}"
     assert free.fails("resume", "c") == "resume c: container not paused"
     assert free.status("c") == "running"
     free.ok("exec", "c", "/bin/true")

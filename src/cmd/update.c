@@ -1,5 +1,6 @@
 /* update: other limits for a container that is there. */
 #include "kenro/base/fd.h"
+#include "kenro/base/file.h"
 #include "kenro/base/log.h"
 #include "kenro/base/size.h"
 #include "kenro/cmd/cmd.h"
@@ -246,6 +247,28 @@ static int tell_systemd(const struct container *c, const struct cgroup_limit_pla
         return systemd_set(c->state.unit, c->state.user_manager, &properties, e);
 }
 
+/* A period alone leaves the quota as it is, also one that the records do not know: it may
+ * have come with "unified", or by somebody else. */
+static int keep_quota(int cgroup_fd, struct spec_resources *now, struct arena *a, struct err *e)
+{
+        const struct spec_cpu *cpu = now->cpu;
+        struct spec_cpu *kept;
+        char text[64];
+        uint64_t quota;
+
+        if (!cpu || cpu->quota.v != 0 || cpu->period.v == 0 || cgroup_fd < 0 ||
+            file_peek(cgroup_fd, "cpu.max", text, sizeof(text)) <= 0 ||
+            size_parse(text, strcspn(text, " "), SIZE_NUMBER, &quota) < 0 || quota > INT64_MAX)
+                return 0;
+        kept = ARENA_NEW(a, struct spec_cpu, 1, e);
+        if (!kept)
+                return -1;
+        *kept = *cpu;
+        kept->quota = (struct opt_int){ true, (int64_t)quota };
+        now->cpu = kept;
+        return 0;
+}
+
 /* The container is locked, and OLD in force. What cannot be leaves all as it was. */
 static int put_in_force(struct container *c, const struct host_cgroup *cg,
                         const struct spec_resources *old, const struct spec_resources *change,
@@ -260,6 +283,7 @@ static int put_in_force(struct container *c, const struct host_cgroup *cg,
 
         group.fd = fd;
         if ((fd < 0 && c->state.cgroup[0]) || !now || merge(old, change, a, now, e) < 0 ||
+            keep_quota(fd, now, a, e) < 0 ||
             plan_changes(r, c->state.unit != NULL, a, &plan, e) < 0)
                 return -1;
         if (fd < 0)

@@ -40,6 +40,26 @@ def test_an_option_changes_its_limit_live(run, options, file, text):
     assert value(file) == text
 
 
+def test_a_period_alone_keeps_a_quota_that_was_not_a_field(run):
+    """It came with unified, or by somebody who is allowed to write there."""
+    kenro = run(unified={"cpu.max": "20000 50000"})
+    kenro.ok("update", "--cpu-period", "200000", "c")
+    assert value("cpu.max") == "20000 200000"
+    (GROUP / "cpu.max").write_text("30000 200000")
+    update(kenro, cpu={"quota": 40000})
+    update(kenro, cpu={"period": 100000})
+    assert value("cpu.max") == "40000 100000"
+
+
+def test_a_period_alone_keeps_a_quota_of_somebody_elses(run):
+    kenro = run()
+    (GROUP / "cpu.max").write_text("30000 100000")
+    kenro.ok("update", "--cpu-period", "50000", "c")
+    assert value("cpu.max") == "30000 50000"
+    kenro.ok("update", "--cpu-quota", "-1", "c")
+    assert value("cpu.max") == "max 50000"
+
+
 def test_swap_stays_what_is_left_of_it(run):
     kenro = run(memory={"limit": 64 * MIB, "swap": 128 * MIB})
     update(kenro, memory={"limit": 32 * MIB})

@@ -191,7 +191,7 @@ class Pod:
 
     def __init__(self, service, handler, name="web", parent="system.slice", sysctls=None, hostname="",
                  dns=(), **security):
-        self.service, self.name = service, name
+        self.service, self.handler, self.name = service, handler, name
         self.config = {"metadata": {"name": name, "uid": f"uid-{name}", "namespace": "default"},
                        "log_directory": str(LOGS / name), "hostname": hostname, "dns_config": {"servers": list(dns)},
                        "linux": {"cgroup_parent": parent, "security_context": security, "sysctls": sysctls or {}}}

@@ -237,6 +237,12 @@ def parent(pid):
         return int(Path(f"/proc/{pid}/status").read_text().partition("PPid:")[2].split()[0])
 
 
+def state(pid):
+    """Of a process, in one letter; None if it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 # Processes that come and go with the host's own services.
 DAEMONS = {"dockerd", "containerd", "dbus-daemon", "agetty"}
 

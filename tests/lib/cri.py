@@ -61,6 +61,12 @@ runtime_type = "io.containerd.runc.v2"
 BinaryName = "{path}"
 SystemdCgroup = {systemd}
 """
+UNIT = """
+[Service]
+ExecStart=containerd --config {}
+Delegate=yes
+KillMode=process
+"""
 NETWORK = {"cniVersion": "1.0.0", "name": "pods", "plugins": [
     {"type": "bridge", "bridge": "pods0", "isGateway": True,
      "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.77.0.0/24"}]]}}]}
@@ -97,7 +103,8 @@ class Service:
             self.pool.Add(file)
         self.types = message_factory.MessageFactory(self.pool)
         self.json, self.failure = json_format, grpc.RpcError
-        self.channel = grpc.insecure_channel(f"unix:{socket}", [("grpc.max_receive_message_length", -1)])
+        self.connect = lambda: grpc.insecure_channel(f"unix:{socket}", [("grpc.max_receive_message_length", -1)])
+        self.channel = self.connect()
 
     def message(self, name):
         return self.types.GetPrototype(self.pool.FindMessageTypeByName(f"runtime.v1.{name}"))
@@ -124,6 +131,11 @@ class Service:
             self.call(name, **fields)
         return told.value.details()
 
+    def reconnect(self):
+        """After a restart, so that no call meets the old one's end."""
+        self.channel.close()
+        self.channel = self.connect()
+
     def close(self):
         self.channel.close()
 
@@ -147,17 +159,23 @@ class Daemon:
     """A containerd of tests' own, as the unit `cri`; its shims outlive it, as Debian's unit
     lets them."""
 
+    service = None  # its client
+
     def __init__(self, directory):
         self.config = directory / "config.toml"
         self.config.write_text(configuration())
         net = Path("/run/cri-net/10-pods.conflist")
         net.parent.mkdir(exist_ok=True)
         net.write_text(json.dumps(NETWORK))
+        Path("/run/systemd/system/cri.service").write_text(UNIT.format(self.config))
+        engines.systemctl("daemon-reload")
 
     def start(self):
-        subprocess.run(["systemd-run", "--quiet", "--collect", "--unit", "cri", "--property", "Delegate=yes",
-                        "--property", "KillMode=process", "containerd", "--config", self.config], check=True)
+        subprocess.run(["systemctl", "reset-failed", "cri"], check=False, capture_output=True)  # systemd counts its starts
+        engines.systemctl("start", "cri")
         wait_until(lambda: ctr("version").returncode == 0)
+        if self.service:
+            self.service.reconnect()
 
     def stop(self):
         engines.systemctl("stop", "cri")
@@ -179,7 +197,7 @@ def running(directory):
     pause_archive(directory / "pause.tar")
     assert ctr("images", "import", directory / "pause.tar").returncode == 0
     service = Service()
-    service.daemon = daemon
+    service.daemon, daemon.service = daemon, service
     wait_until(lambda: all(c.status for c in service.call("Status").status.conditions))
     yield service
     service.close()
@@ -244,6 +262,14 @@ class Pod:
         """Gone, with its containers."""
         self.service.call("StopPodSandbox", pod_sandbox_id=self.id)
         self.service.call("RemovePodSandbox", pod_sandbox_id=self.id)
+
+    def stopped(self):
+        """Whether an attempt to stop it has succeeded: a kubelet asks again and again."""
+        try:
+            self.stop()
+        except self.service.failure:
+            return False
+        return True
 
 
 def left():

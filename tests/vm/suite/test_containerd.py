@@ -10,12 +10,13 @@ import pytest
 
 import engines
 from console import Terminal
-from kenrotest import HELPERS, wait_until
+from kenrotest import HELPERS, config, make_bundle, shell, user_namespace, wait_until, write_config
 
 pytestmark = pytest.mark.slow
 
 INSIDE = ("--mount", f"type=bind,src={HELPERS / 'inside'},dst=/usr/bin/inside,options=rbind:ro")
 TOP = Path("/sys/fs/cgroup")
+KERNELS = {"network": "net"}  # names of namespaces
 
 
 @pytest.fixture
@@ -81,10 +82,83 @@ def test_its_privileges_are_those_asked_for(ctr, image):
     assert inside(ctr, image, "--privileged")["status"]["CapEff"] == every
 
 
-def test_a_user_namespace_of_its_own(ctr, image):
-    seen = inside(ctr, image, "--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
+def specified(ctr, tmp_path, c, name="box"):
+    """The arguments that run the container C, a configuration, instead of an image's."""
+    c["root"]["path"] = str(make_bundle(tmp_path / name, c) / "rootfs")
+    c["linux"]["cgroupsPath"] = f"/ctr-{name}"
+    write_config(tmp_path / name, c)
+    return ctr.container("--config", str(tmp_path / name / "config.json"))
+
+
+def test_a_user_namespace_of_its_own(ctr, tmp_path):
+    """By a configuration: with --uidmap, ctr forgets which runtime it has been told to take."""
+    c = user_namespace(config("/bin/inside"))
+    run = specified(ctr, tmp_path, c)
+    subprocess.run(["chown", "-R", "100000:100000", c["root"]["path"]], check=True)
+    seen = json.loads(ctr.ok(*run, "--rm", "box"))
     assert seen["uid_map"][0].split() == seen["gid_map"][0].split() == ["0", "100000", "65536"]
     assert seen["status"]["Uid"].split()[0] == "0" and seen["root"]["bin"].split()[1] == "0:0"
+
+
+def test_kernel_parameters_and_limits_of_a_process(ctr, tmp_path):
+    c = shell("ulimit -n; ulimit -Hc; cat /proc/sys/kernel/shmmni /proc/self/oom_score_adj", oomScoreAdj=77,
+              rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}])
+    c["linux"]["sysctl"] = {"kernel.shmmni": "99"}
+    assert ctr.ok(*specified(ctr, tmp_path, c), "--rm", "box").split() == ["100", "0", "99", "77"]
+
+
+def test_hooks_of_a_configuration(ctr, tmp_path):
+    c = config("/bin/true")
+    c["hooks"] = {hook: [{"path": "/bin/sh", "args": ["sh", "-c", f"cat >{tmp_path}/{hook}"]}]
+                  for hook in ("createRuntime", "poststart", "poststop")}
+    ctr.ok(*specified(ctr, tmp_path, c), "--rm", "box")
+    for hook in c["hooks"]:
+        assert json.loads((tmp_path / hook).read_text())["id"] == "box"
+
+
+def test_standard_input_reaches_it(ctr, image):
+    assert once(ctr, image, "cat") == ""
+    assert ctr.ok(*ctr.container("--rm", image, "once", "sh", "-c", "read line; echo got $line"), input="text\n") == "got text"
+
+
+def test_its_output_may_go_to_a_file(ctr, image, tmp_path):
+    started(ctr, image, "--log-uri", f"file://{tmp_path}/log", args=("sh", "-c", "echo out; echo err >&2; exec sleep 1000"))
+    wait_until(lambda: (tmp_path / "log").exists() and sorted((tmp_path / "log").read_text().split()) == ["err", "out"])
+
+
+def test_a_namespace_of_anothers_is_joined(ctr, image):
+    started(ctr, image)
+    pid = tasks(ctr)["box"][0]
+    joined = [word for n in ("network", "ipc", "uts", "pid") for word in ("--with-ns", f"{n}:/proc/{pid}/ns/{KERNELS.get(n, n)}")]
+    seen = inside(ctr, image, *joined)["ns"]
+    assert [seen[n] for n in ("net", "ipc", "uts", "pid")] == [os.readlink(f"/proc/{pid}/ns/{n}") for n in ("net", "ipc", "uts", "pid")]
+
+
+def test_the_hosts_process_namespace(ctr, image):
+    started(ctr, image, "--with-ns", "pid:/proc/1/ns/pid", args=("sh", "-c", "sleep 1000 & sleep 1000 & wait"))
+    procs = group_of(ctr) / "cgroup.procs"
+    wait_until(lambda: len(procs.read_text().split()) == 3)
+    os.kill(tasks(ctr)["box"][0], signal.SIGKILL)
+    wait_until(lambda: tasks(ctr)["box"][1] == "STOPPED")
+    wait_until(lambda: not procs.exists() or procs.read_text() == "")  # the shim has had the rest killed
+
+
+def test_a_device_of_the_hosts(ctr, image):
+    assert once(ctr, image, "sh", "-c", "exec 3<>/dev/fuse && echo opened", options=("--device", "/dev/fuse")) == "opened"
+
+
+@pytest.mark.parametrize("options, writes", [("rbind:rw", True), ("rbind:ro", False)])
+def test_a_volume(ctr, image, tmp_path, options, writes):
+    r = ctr.run(*ctr.container("--rm", "--mount", f"type=bind,src={tmp_path},dst=/v,options={options}", image, "once", "touch", "/v/new"))
+    assert (r.returncode == 0, (tmp_path / "new").exists()) == (writes, writes)
+
+
+def test_a_task_may_be_attached_to(ctr, image):
+    started(ctr, image, "--tty", args=("sh",))
+    with Terminal([*ctr.command, "tasks", "attach", "box"]) as t:
+        t.type("echo a''b; exit 6\n")
+        t.until("ab")
+        assert t.wait() == 6
 
 
 def test_a_network_of_the_host(ctr, image):

@@ -31,10 +31,8 @@ CASES = {
     "too little of a processor": (
         limits(cpu_quota=1, cpu_period=1), "linux.resources.cpu.quota: 1 us, the kernel's least is 1000"),
     "a file of a limit that is not there": (
-        limits(unified={"nosuch.max": "1"}), "linux.resources.unified['nosuch.max']"),
+        limits(unified={"nosuch.max": "1"}), "linux.resources.unified.nosuch.max: the cgroup2 tree at /sys/fs/cgroup lacks the controller 'nosuch'"),
     "a value that is no limit": (limits(unified={"pids.max": "many"}), "pids.max"),
-    "a profile of AppArmor that is not loaded": (
-        {"linux": {"security_context": {"apparmor": {"profile_type": "Localhost", "localhost_ref": "nosuch"}}}}, "nosuch"),
 }
 
 
@@ -52,6 +50,14 @@ def test_what_cannot_be_made_is_told_in_kenros_words(pod, case):
     assert f"OCI runtime create failed: create {id}: " in said and sentence in said
     state = web.status(id)
     assert (state.exit_code, state.reason) == (128, "StartError") and sentence in re.sub(r"config\.json:\d+:\d+: ", "", state.message)
+
+
+def test_a_profile_without_execve_is_told_in_kenros_words(pod, tmp_path):
+    (tmp_path / "profile").write_text('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["execve"], "action": "SCMP_ACT_ERRNO"}]}')
+    web = pod(**HOST)
+    id = web.container(start=False, linux={"security_context": {"seccomp": {
+        "profile_type": "Localhost", "localhost_ref": str(tmp_path / "profile")}}})
+    assert f"create {id}: linux.seccomp: execve must be allowed, or no program can start" in told(web.service, id)
 
 
 def test_a_kernel_parameter_that_is_not_there_is_told_in_kenros_words(pod):

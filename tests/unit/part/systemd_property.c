@@ -45,7 +45,7 @@ static void memory_is_in_bytes_and_max_is_infinity(void **state)
                  "MemoryLow t 1; MemoryMin t 2; MemoryHigh t 3; MemorySwapMax t 0");
         CONVERTS("memory.high=512M", "MemoryHigh t 536870912"); /* as the kernel reads it */
         CONVERTS("memory.high=010k", "MemoryHigh t 8192");
-        CONVERTS("memory.max=0", "MemoryMax t 1");              /* systemd takes no 0 */
+        CONVERTS("memory.max=0", "MemoryMax t 1"); /* systemd takes no 0 */
         CONVERTS("pids.max=64", "TasksMax t 64");
         CONVERTS("pids.max=max", "TasksMax t 18446744073709551615");
 }

@@ -11,7 +11,9 @@ import time
 
 from mortal import mortal
 
-TIERS = {"fast": ("uml", "Uml"), "full": ("qemu", "Qemu")}
+TIERS = {"fast": ("uml", "Uml"), "full": ("qemu", "Qemu"),
+         "linux-bookworm": ("kernel", "Bookworm"), "linux-trixie": ("kernel", "Trixie"),
+         "linux-sid": ("kernel", "Sid")}
 
 
 def tier(name):

@@ -60,12 +60,20 @@ def make_initrd(made, directory):
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
     kernel = re.search(r"/([^/]*-cloud-[^/]*)/", debugfs("ls -p /usr/lib/modules"))[1]
+    drivers = directory / "drivers"
+    drivers.mkdir()
+    driver = drivers / "virtio_blk.ko.xz"
+    debugfs(f"dump /usr/lib/modules/{kernel}/kernel/drivers/block/virtio_blk.ko.xz {driver}")
+    subprocess.run(["xz", "-d", driver], check=True)
+    pack_initrd(directory)
+
+
+def pack_initrd(directory):
+    """DIRECTORY/initrd: with busybox and DIRECTORY/drivers, to be loaded in the order of their names."""
     tree = directory / "tree"
     for d in ("bin", "dev", "proc", "root"):
         (tree / d).mkdir(parents=True)
-    driver = tree / "virtio_blk.ko.xz"
-    debugfs(f"dump /usr/lib/modules/{kernel}/kernel/drivers/block/virtio_blk.ko.xz {driver}")
-    subprocess.run(["xz", "-d", driver], check=True)
+    (directory / "drivers").rename(tree / "drivers")
     shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
     for name in ("mount", "umount", "grep", "poweroff", "insmod", "switch_root"):
         (tree / "bin" / name).symlink_to("busybox")
@@ -74,15 +82,23 @@ def make_initrd(made, directory):
     shutil.rmtree(tree)
 
 
-def machine(made, accelerator, append=""):
-    """Of qemu's arguments, what all machines have."""
+def own(made):
+    """The kernel of the image MADE, and the initrd for it."""
+    return made / "vmlinuz", initrd(made) / "initrd"
+
+
+def machine(boots, accelerator, append=""):
+    """Of qemu's arguments, what all machines have; BOOTS is a kernel and its initrd."""
+    vmlinuz, first = boots
     return [QEMU, *ACCELERATORS[accelerator], "-smp", "2", "-m", MEMORY, "-machine", "q35,memory-backend=ram",
             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
-            "-kernel", made / "vmlinuz", "-initrd", initrd(made) / "initrd", "-append", f"{KERNEL} {append}"]
+            "-kernel", vmlinuz, "-initrd", first, "-append", f"{KERNEL} {append}"]
 
 
 def memory(path, shared):
-    return ["-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={path},share={shared}"]
+    """The machine's, in the file PATH, or in none."""
+    kind = f"memory-backend-file,mem-path={path},share={shared}" if path else "memory-backend-ram"
+    return ["-object", f"{kind},id=ram,size={MEMORY}"]
 
 
 # ---- may it be KVM? ----------------------------------------------------------------
@@ -90,7 +106,7 @@ def memory(path, shared):
 def accelerator(made):
     """kvm if a kernel comes up with it in time: asked once after each boot of this host."""
     def probe(directory):
-        (directory / ("kvm" if kvm_works(machine(made, "kvm", "kenro.probe")) else "tcg")).touch()
+        (directory / ("kvm" if kvm_works(machine(own(made), "kvm", "kenro.probe")) else "tcg")).touch()
 
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
@@ -161,13 +177,14 @@ class Machine(Guest):
 
     monitor = None
 
-    def run(self, command, disk, throwaway):
+    def run(self, command, disk, throwaway, more=()):
+        """DISK is the first, what MORE arguments say comes behind it."""
         ours, theirs = socket.socketpair()
         monitor, its = socket.socketpair()
         # Nobody writes to the image, but User Mode Linux locks it for reading as a whole.
         command = [
             *command, "-drive", f"file={disk},if=none,id=root,format=qcow2,cache=unsafe,"
-            f"snapshot={throwaway},backing.file.locking=off", "-device", "virtio-blk-pci,drive=root",
+            f"snapshot={throwaway},backing.file.locking=off", "-device", "virtio-blk-pci,drive=root", *more,
             "-chardev", f"socket,id=channel,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
             "-device", "virtserialport,chardev=channel,nr=1",
             "-chardev", f"socket,id=monitor,fd={its.fileno()}", "-mon", "chardev=monitor,mode=control",
@@ -179,6 +196,24 @@ class Machine(Guest):
                 mortal(command), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 pass_fds=[theirs.fileno(), its.fileno()], start_new_session=True)
         self.monitor = Monitor(monitor)
+
+    def stage(self):
+        """Have the guest run machine/stage.py, until it waits for the payload."""
+        stage = (HERE / "machine/stage.py").read_text()
+        self.send(f"{len(stage.encode())}\n{stage.removesuffix(chr(10))}")
+        while (line := self.line(WARM)).startswith("step "):
+            pass
+        if line != "warm":
+            raise Dead(f"the guest says {line!r}")
+
+    def go(self):
+        """Send it the payload: the agent is in there."""
+        with open(self.payload, "rb") as payload:
+            self.send(f"go {time.time()} {os.fstat(payload.fileno()).st_size}")
+            try:
+                self.channel.sendfile(payload)
+            except OSError as e:
+                raise Dead(f"the guest does not take its payload: {e}") from e
 
     def stop(self):
         super().stop()
@@ -196,18 +231,13 @@ class Qemu(Machine):
 
     def start(self):
         try:
-            self.run([*machine(self.image, self.accelerator), *memory(self.saved / "ram", "off"),
+            self.run([*machine(own(self.image), self.accelerator), *memory(self.saved / "ram", "off"),
                       "-incoming", "defer"], self.saved / "disk.qcow2", "on")
             self.monitor("migrate-incoming", uri=f"exec:cat {shlex.quote(str(self.saved / 'state'))}")
             self.monitor.migrated()
         except Dead as e:
             raise Dead(f"{e}; if that stays so, remove {self.saved}\n{self.tail()}") from e
-        with open(self.payload, "rb") as payload:
-            self.send(f"go {time.time()} {os.fstat(payload.fileno()).st_size}")
-            try:
-                self.channel.sendfile(payload)
-            except OSError as e:
-                raise Dead(f"the guest does not take its payload: {e}") from e
+        self.go()
 
 
 # ---- the snapshot ------------------------------------------------------------------
@@ -220,22 +250,23 @@ def snapshot(made, accel):
     return image.cached("snapshot", inputs, lambda d: save(made, accel, d))
 
 
-def save(made, accel, directory):
-    """Boot a machine, have it made warm, and stop it for good."""
+def make_disk(made, directory):
+    """A disk of the image MADE, for what is written to it."""
     disk = directory / "disk.qcow2"
     # By a relative path: both are in the same cache, wherever that is.
     base = os.path.relpath(made, directory)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{base}/root.ext4", disk],
                    check=True)
+    return disk
+
+
+def save(made, accel, directory):
+    """Boot a machine, have it made warm, and stop it for good."""
+    disk = make_disk(made, directory)
     warm = Machine(made, None, directory)
     try:
-        warm.run([*machine(made, accel), *memory(directory / "ram", "on")], disk, "off")
-        stage = (HERE / "machine/stage.py").read_text()
-        warm.send(f"{len(stage.encode())}\n{stage.removesuffix(chr(10))}")
-        while (line := warm.line(WARM)).startswith("step "):
-            pass
-        if line != "warm":
-            raise Dead(f"the guest says {line!r}")
+        warm.run([*machine(own(made), accel), *memory(directory / "ram", "on")], disk, "off")
+        warm.stage()
         # It must be running now: one that has been stopped would resume stopped.
         warm.monitor("migrate", uri=f"exec:cat >{shlex.quote(str(directory / 'state'))}")
         warm.monitor.migrated()

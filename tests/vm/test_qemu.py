@@ -58,7 +58,7 @@ def processes(word):
 # ---- KVM ---------------------------------------------------------------------------
 
 def test_a_kernel_that_comes_up_is_recognised(made):
-    assert qemu.kvm_works(qemu.machine(made, "tcg", "kenro.probe"), LIMIT)
+    assert qemu.kvm_works(qemu.machine(qemu.own(made), "tcg", "kenro.probe"), LIMIT)
 
 
 def test_a_machine_that_hangs_is_killed_in_time():

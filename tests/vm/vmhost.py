@@ -36,7 +36,7 @@ PIECE = 1000  # characters of a command, of which a terminal's line has no more 
 
 def pytest_addoption(parser):
     parser.addoption("--tier", choices=list(guest.TIERS), default="fast",
-                     help="fast: User Mode Linux; full: qemu")
+                     help="fast: User Mode Linux; full: qemu; linux-SUITE: qemu with the kernel of that suite")
     parser.addoption("--suite", choices=list(image.SUITES), default=image.SUITES[0],
                      help="Debian's, of which the guest is made; sid has the newest engines")
     parser.addoption("--runtimes", default="kenro", type=lambda names: names.split(","), metavar="NAME,...",

@@ -40,7 +40,7 @@ test:
 # Those alone that run in guests, with systemd, engines and all controllers.
 test-vm: all
 	@tests/lib/packages $(BUILD_PACKAGES) python3-pytest $(VM_PACKAGES)
-	@tests/run vm vm-full vm-engines
+	@tests/run vm vm-full vm-engines vm-kernels
 
 # Compare with crun and runc of Debian's sid suite; nothing passes or fails here.
 bench: all

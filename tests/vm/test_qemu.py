@@ -29,9 +29,9 @@ def made():
 
 
 @contextlib.contextmanager
-def machine(tmp_path):
+def machine(tmp_path, tier="full"):
     """One that runs, with its agent."""
-    m = vmhost.Machine("full", tmp_path)
+    m = vmhost.Machine(tier, tmp_path)
     try:
         m.boot()
         yield m
@@ -71,6 +71,13 @@ def test_a_machine_that_hangs_is_killed_in_time():
 @pytest.mark.parametrize("script", ["exit 0", "echo kenro does not run", "kill -ABRT $$"])
 def test_a_machine_that_ends_without_a_word_does_not_work(script):
     assert not qemu.kvm_works(["sh", "-c", f"{script} #"])
+
+
+def test_a_kernel_of_its_own_has_its_modules(tmp_path):
+    with machine(tmp_path, "linux-bookworm") as m:
+        said = told(m, "uname -r; modprobe dummy && echo loaded; systemctl is-active docker; findmnt -no SOURCE /usr/lib/modules")
+        release, *rest = said.split()
+        assert release.startswith("6.1.") and rest == ["loaded", "inactive", "/dev/vdb"]
 
 
 def test_without_a_device_of_kvm_nothing_is_tried(made, monkeypatch):

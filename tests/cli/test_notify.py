@@ -63,11 +63,16 @@ class Agent:
         self.fds += fds
 
     def decide(self, fd):
+        """Before Linux 6.11 receiving waits for ever if nobody is under the filter any more."""
         request = bytearray(80)
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
         try:
+            if not any(events & select.POLLIN for _, events in poll.poll(0)):
+                raise OSError(errno.ENOENT, "nobody asks")
             fcntl.ioctl(fd, RECV, request)
         except OSError:
-            self.fds.remove(fd)  # nobody is under the filter any more
+            self.fds.remove(fd)
             os.close(fd)
             return
         id, pid, _, nr = struct.unpack_from("<QIIi", request)

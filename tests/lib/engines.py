@@ -1,4 +1,5 @@
-"""Engines in a guest, each with one runtime below it: podman, docker, and containerd's ctr."""
+"""Engines in a guest, each with one runtime below it: podman, buildah, docker, and
+containerd's ctr."""
 
 import contextlib
 import json
@@ -99,7 +100,6 @@ class Podman(Engine):
     def remove(self, *names):
         self.ok("rm", "--force", "--time", "0", *names)
 
-
     def group(self, name):
         """The cgroup that has the limits of a running container. crun has one more below."""
         path = Path(f"/proc/{self.inspect(name)['State']['Pid']}/cgroup").read_text().strip().removeprefix("0::/")
@@ -112,6 +112,38 @@ class RootlessPodman(Podman):
     def __init__(self, runtime, manager="systemd"):
         super().__init__(runtime, manager)
         self.command = (*AS_TESTER, *self.command)
+
+    def warm(self):
+        systemctl("start", "user@1000.service")
+        return super().warm()
+
+
+class Buildah(Engine):
+    """Builds images, and has Podman's store of them."""
+
+    command = ("buildah",)
+
+    def container(self, *args, verb="run"):
+        """Without --isolation the user decides who makes containers."""
+        return (verb, "--isolation", "oci", "--runtime", RUNTIMES[self.runtime], *args)
+
+    def has_image(self):
+        return self.run("inspect", "--type", "image", IMAGE).returncode == 0
+
+    def load(self):
+        self.ok("pull", "--quiet", f"docker-archive:{ARCHIVE}")
+
+    def containers(self):
+        return self.ok("containers", "--quiet").split()
+
+    def remove(self, *names):
+        self.ok("rm", *names)
+
+
+class RootlessBuildah(Buildah):
+    """An ordinary user's."""
+
+    command = (*AS_TESTER, *Buildah.command)
 
     def warm(self):
         systemctl("start", "user@1000.service")
@@ -178,7 +210,7 @@ class Ctr(Engine):
 
 
 ENGINES = {"podman": Podman, "docker": Docker, "ctr": Ctr}
-OURS = r"[0-9a-f]{64}|libpod-|/ctr-"  # what containers' groups and mounts are called by
+OURS = r"[0-9a-f]{64}|libpod-|buildah|/ctr-"  # what containers' groups and mounts are called by
 MONITORS = "conmon containerd-shim docker-proxy pasta slirp4netns kenro crun runc".split()
 # Where runtimes and shims keep what they know of containers.
 STATE = ("/run/docker/runtime-runc/moby", "/run/containerd/runc/default", "/run/containerd/io.containerd.runtime.v2.task/moby",

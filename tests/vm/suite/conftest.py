@@ -1,6 +1,6 @@
 """Engines for the tests that run in a guest.
 
-A test that takes `podman`, `docker`, `ctr` or `engine` runs once with each runtime;
+A test that takes `podman`, `buildah`, `docker`, `ctr` or `engine` runs once with each runtime;
 `@pytest.mark.parametrize("runtime", ["kenro"])` asks for one of them, and the same with
 `manager` for "systemd", which is what it is without, or "cgroupfs"."""
 
@@ -53,6 +53,23 @@ def podman(runtime, manager, image):
 def rootless_podman(runtime, manager, image):
     """Podman as the user tester runs it."""
     yield from ready(engines.RootlessPodman, runtime, manager)
+
+
+@pytest.fixture
+def buildah(runtime, manager, image):
+    yield from ready(engines.Buildah, runtime, manager)
+
+
+@pytest.fixture(params=["root", "user"])
+def by(request):
+    """Who builds."""
+    return request.param
+
+
+@pytest.fixture
+def builder(by, runtime, manager, image):
+    """Buildah as root or the user tester runs it."""
+    yield from ready({"root": engines.Buildah, "user": engines.RootlessBuildah}[by], runtime, manager)
 
 
 @pytest.fixture

@@ -178,7 +178,8 @@ def test_a_create_that_is_killed(kenro, bundle, n, terminal, console):
     for moment in moments(length, n):
         kill_at(kenro, moment, *command)
         if "c" in kenro.ids():
-            assert kenro.status("c") in ("creating", "created", "stopped")
+            # Whose process has not come to wait for `start` yet has nobody to wait for.
+            wait_until(lambda: kenro.status("c") in ("creating", "created", "stopped"))
         kenro.ok("delete", "--force", "c")
         all_gone(kenro)
     kenro.run(*command)

@@ -118,7 +118,8 @@ def test_what_is_asked_for_comes_before_the_flags_of_the_source(kenro, bundle, s
 
 # On a tmpfs: what mountinfo shows of the mount, and of the file system.
 PLAIN = {
-    "async": (set(), set()), "atime": ({"relatime"}, set()), "defaults": (set(), set()),
+    "async": (set(), set()), "atime": ({"relatime"}, set()), "copy": (set(), set()),
+    "defaults": (set(), set()), "nocopy": (set(), set()),
     "dev": (set(), set()), "diratime": (set(), set()), "dirsync": (set(), {"dirsync"}),
     "exec": (set(), set()), "lazytime": (set(), {"lazytime"}), "loud": (set(), set()),
     "mand": (set(), {"mand"}), "noatime": ({"noatime"}, set()), "nodev": ({"nodev"}, set()),
